@@ -1,0 +1,44 @@
+//! wharf: the Kubernetes inner loop. Save a file, and the change runs in the cluster.
+//!
+//! # The map
+//!
+//! Floors, from the top; an import may only point to a lower one, and rooms on the same floor do
+//! not import each other (`tests/tidy.rs` keeps that).
+//!
+//! ```text
+//! 9  cli/       one file per subcommand: flags, help text, flags → options; no logic
+//! 8  ui/        the only room that prints: Report → terminal text or JSON lines
+//! 7  engine/    the loop: session (pure) and driver; `build`, `render`, `deploy`, `run` are the
+//!               same loop with a goal that is reached
+//!    ops/       commands that are not the loop: delete logs status init doctor config
+//! 6  cleanup/   the journal on disk; running Undo steps newest first; leftovers
+//! 5  watch/     file events → debounced ChangeSet
+//!    build/     context files → content hash → BuildKit, the classic builder, the user's command
+//!    load/      image → nodes of kind or k3d
+//!    push/      image → registry
+//!    render/    image references → Helm values, kustomize, raw YAML → manifests
+//!    deploy/    helm upgrade --install, server-side apply, prune, the record in the cluster
+//!    observe/   settling, port forwards, logs, crashes: what runs, made visible
+//! 4  cluster/   kube context, client, pinned identity; which kind of cluster this is
+//! 3  config/    wharf.yaml or plain folders → validated Project, errors with positions
+//!    graph/     Project → order of artifacts and releases; what a changed path affects
+//! 2  tools/     run helm, kind, kubectl: process group, time limit, captured output
+//!    docker/    the Engine: endpoint and context, credentials, client
+//!    dockerfile/ instructions, stages, what a build can see; .dockerignore
+//!    files/     walking with ignore rules, stat cache, atomic writes, state directory
+//! 1  report/    what can be told: Report, Failure, Reporter (a channel end)
+//! 0  model/     the nouns: Project, names, hashes, releases, forwards, Undo
+//! ```
+//!
+//! # Invariants
+//!
+//! - `model`, `report`, `graph` and the session do no I/O; `config` does in one function.
+//! - Only `ui` prints; only `cli` reads the environment; only `tools` starts processes.
+//! - Nothing outside the process is made before its `Undo` is on disk.
+//! - A failure in the loop never ends it: it becomes state, and the next save tries again.
+//!
+//! Start reading at `engine/session.rs`.
+
+pub mod model;
+pub mod report;
+pub mod tools;

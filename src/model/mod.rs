@@ -1,0 +1,58 @@
+//! The nouns: plain data that every floor speaks of.
+//!
+//! Nothing here does I/O, knows a library of the outside (serde apart) or prints. Names are
+//! newtypes with a `parse` constructor; what holds an invariant keeps its fields private.
+
+mod change;
+mod cluster;
+mod image;
+mod name;
+mod object;
+mod project;
+mod undo;
+
+pub use change::ChangeSet;
+pub use cluster::{ClusterIdentity, ClusterKind, Delivery};
+pub use image::{ContentHash, Digest, ImageError, ImageRef, Platform, Tag};
+pub use name::{ArtifactName, ContextName, NameError, Namespace, ProjectName, ReleaseName};
+pub use object::{ObjectRef, WorkloadKind, WorkloadRef};
+pub use project::{
+    Artifact, BuildSecret, Builder, Chart, ClusterChoice, CommandBuild, DockerBuild, Forward,
+    ForwardPort, HelmSource, LogFilter, ManifestSource, NamedContext, Origin, Project, Release,
+    ReleaseSource, SecretSource, SshAgent, WaitRule,
+};
+pub use undo::{Leftover, Undo};
+
+/// Which attempt a result belongs to; larger is later.
+///
+/// The session hands them out; a result that carries a smaller one than its noun's current
+/// generation changes nothing.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct Generation(pub u64);
+
+impl Generation {
+    /// The attempt after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl std::fmt::Display for Generation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}

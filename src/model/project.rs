@@ -1,0 +1,312 @@
+//! The validated configuration, whichever file format it came from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{ArtifactName, ContextName, ImageRef, Namespace, Platform, ProjectName, ReleaseName};
+
+/// Everything that wharf was told, or inferred, about one project. Consistent by construction:
+/// `config` makes it, and every name that one part uses of another exists.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Project {
+    /// Names the state on disk and the record in the cluster.
+    pub name: ProjectName,
+    /// Absolute; relative paths of the configuration were resolved against it.
+    pub root: PathBuf,
+    /// Where the configuration came from.
+    pub origin: Origin,
+    /// Images that wharf makes.
+    pub artifacts: BTreeMap<ArtifactName, Artifact>,
+    /// What is installed: Helm releases, kustomizations, manifests.
+    pub releases: BTreeMap<ReleaseName, Release>,
+    /// Local ports.
+    pub forwards: Vec<Forward>,
+    /// Which logs are shown.
+    pub logs: LogFilter,
+    /// Which cluster is meant.
+    pub cluster: ClusterChoice,
+    /// Repository prefix that images are pushed under, such as `ghcr.io/acme/dev`; absent: images
+    /// are loaded into the nodes of a local cluster.
+    pub registry: Option<String>,
+    /// Files whose change means a new `Project`.
+    pub config_files: BTreeSet<PathBuf>,
+}
+
+impl Project {
+    /// The repository that `artifact`'s images get: under the registry where there is one.
+    ///
+    /// The artifact's own registry host gives way to the configured one; its path stays, so that
+    /// two images with the same last part do not collide.
+    ///
+    /// # Panics
+    ///
+    /// Never: an artifact's name is a repository, and a registry was checked when it was read.
+    #[must_use]
+    pub fn image(&self, artifact: &ArtifactName, tag: super::Tag) -> ImageRef {
+        let own = ImageRef::parse(artifact.as_str()).expect("an artifact's name is a repository");
+        let Some(registry) = &self.registry else { return own.with_tag(tag) };
+        let registry = registry.trim_end_matches('/');
+        if own.repository() == registry || own.repository().starts_with(&format!("{registry}/")) {
+            return own.with_tag(tag);
+        }
+        let path = match own.host() {
+            "docker.io" => own.repository().trim_start_matches("docker.io/").to_owned(),
+            host => own.repository().trim_start_matches(host).trim_start_matches('/').to_owned(),
+        };
+        ImageRef::parse(&format!("{registry}/{path}"))
+            .expect("a registry is a repository prefix")
+            .with_tag(tag)
+    }
+
+    /// The namespace of `release`: its own, else `default`, which is the session's.
+    #[must_use]
+    pub fn namespace_of(&self, release: &ReleaseName, default: &Namespace) -> Namespace {
+        let own = self.releases.get(release).and_then(|release| release.namespace.clone());
+        own.unwrap_or_else(|| default.clone())
+    }
+}
+
+/// Where a configuration came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Read from this file.
+    File(PathBuf),
+    /// No file: inferred from what lies in the folder.
+    Inferred,
+}
+
+/// An image wharf knows how to make.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Artifact {
+    /// What manifests and values call it.
+    pub name: ArtifactName,
+    /// How it is made.
+    pub builder: Builder,
+    /// Images of the project that must be built first, those found in `FROM` included.
+    pub needs: BTreeSet<ArtifactName>,
+    /// Asked for explicitly; absent: the platform of the cluster's nodes.
+    pub platform: Option<Platform>,
+}
+
+/// How an image is made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Builder {
+    /// From a Dockerfile.
+    Docker(DockerBuild),
+    /// By the user's own command.
+    Command(CommandBuild),
+}
+
+/// A Dockerfile build. Paths are absolute.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DockerBuild {
+    /// The folder that `COPY` reads from.
+    pub context: PathBuf,
+    /// The Dockerfile, inside the context or not.
+    pub dockerfile: PathBuf,
+    /// Stage to stop at.
+    pub target: Option<String>,
+    /// `--build-arg`.
+    pub args: BTreeMap<String, String>,
+    /// `--secret`: the content never counts for the hash, the id does.
+    pub secrets: Vec<BuildSecret>,
+    /// `--ssh`.
+    pub ssh: Vec<SshAgent>,
+    /// `--build-context`: further contexts by name.
+    pub contexts: BTreeMap<String, NamedContext>,
+    /// `--network` of RUN steps (`default`, `none`, `host`).
+    pub network: Option<String>,
+    /// `--add-host`, as `host:address`.
+    pub add_hosts: Vec<String>,
+}
+
+/// A further build context.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedContext {
+    /// A folder, absolute.
+    Folder(PathBuf),
+    /// An image that wharf makes.
+    Artifact(ArtifactName),
+    /// Any other image reference.
+    Image(String),
+}
+
+/// One `--secret` of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BuildSecret {
+    /// What `RUN --mount=type=secret,id=…` calls it.
+    pub id: String,
+    /// Where its content comes from at build time.
+    pub source: SecretSource,
+}
+
+/// Where a secret's content comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// A file, absolute.
+    File(PathBuf),
+    /// An environment variable of wharf's own environment.
+    Env(String),
+}
+
+/// One `--ssh` of a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SshAgent {
+    /// What `RUN --mount=type=ssh,id=…` calls it; `default` where none is named.
+    pub id: String,
+    /// The agent's socket; absent: `SSH_AUTH_SOCK`.
+    pub socket: Option<PathBuf>,
+}
+
+/// A build by the user's own command.
+///
+/// It gets `IMAGE` (the reference to make), `PUSH_IMAGE`, `BUILD_CONTEXT` and `PLATFORMS`, as
+/// custom builders of other tools do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CommandBuild {
+    /// Run by `sh -c`.
+    pub command: String,
+    /// The folder it runs in, absolute.
+    pub dir: PathBuf,
+    /// Globs below `dir` of the files that can change the image.
+    pub inputs: Vec<String>,
+    /// Globs taken out of `inputs` again.
+    pub ignore: Vec<String>,
+}
+
+/// What is installed as one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Release {
+    /// Helm's release name, or the name given to a kustomization or set of manifests.
+    pub name: ReleaseName,
+    /// Absent: the project's namespace.
+    pub namespace: Option<Namespace>,
+    /// What it is installed from.
+    pub source: ReleaseSource,
+    /// Releases that must be live before this one is deployed.
+    pub after: BTreeSet<ReleaseName>,
+    /// When it counts as live.
+    pub wait: WaitRule,
+}
+
+/// What a release is installed from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReleaseSource {
+    /// A Helm chart.
+    Helm(HelmSource),
+    /// Plain or kustomized manifests.
+    Manifests(ManifestSource),
+}
+
+/// A Helm release's chart and values. Paths are absolute.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HelmSource {
+    /// The chart.
+    pub chart: Chart,
+    /// `-f`, in order.
+    pub values: Vec<PathBuf>,
+    /// `set:`, as a tree of values over the files.
+    pub set: BTreeMap<String, Value>,
+    /// Roll the release back when it does not settle.
+    pub rollback_on_failure: bool,
+    /// `--skip-crds`.
+    pub skip_crds: bool,
+}
+
+/// Where a chart comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Chart {
+    /// A folder or `.tgz`, absolute.
+    Path(PathBuf),
+    /// From a repository or an `oci://` address.
+    Remote {
+        /// Chart name, or the whole `oci://` address.
+        chart: String,
+        /// `--repo`; absent for `oci://` and for `repo/chart` names that the user's Helm knows.
+        repo: Option<String>,
+        /// `--version`.
+        version: Option<String>,
+    },
+}
+
+/// Objects that are applied without Helm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ManifestSource {
+    /// A folder with a kustomization, absolute.
+    Kustomize(PathBuf),
+    /// Globs of YAML files, absolute.
+    Files(Vec<String>),
+}
+
+/// When a release counts as live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitRule {
+    /// `false`: deployed is enough.
+    pub ready: bool,
+    /// How long it may take to settle.
+    pub timeout: Duration,
+}
+
+impl Default for WaitRule {
+    /// Ready, within ten minutes: the progress deadline that Kubernetes gives a Deployment.
+    fn default() -> Self {
+        Self { ready: true, timeout: Duration::from_secs(600) }
+    }
+}
+
+/// One local port that leads into the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Forward {
+    /// `service`, `deployment`, `statefulset`, `daemonset` or `pod`.
+    pub kind: String,
+    /// The object's name.
+    pub name: String,
+    /// Absent: the project's namespace.
+    pub namespace: Option<Namespace>,
+    /// Which of its ports; absent: its only one.
+    pub port: Option<ForwardPort>,
+    /// The port on 127.0.0.1; absent: the same as the remote port where that is at least 1024,
+    /// otherwise remote port + 8000.
+    pub local: Option<u16>,
+}
+
+/// A port of a service or container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum ForwardPort {
+    /// By number.
+    Number(u16),
+    /// By name.
+    Name(String),
+}
+
+/// Which logs are shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct LogFilter {
+    /// `false`: none at all.
+    pub off: bool,
+    /// Globs of container names that are left out.
+    pub exclude: Vec<String>,
+}
+
+/// Which cluster is meant.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct ClusterChoice {
+    /// The context; absent: kubeconfig's current one.
+    pub context: Option<ContextName>,
+    /// The namespace; absent: the context's own, else `default`.
+    pub namespace: Option<Namespace>,
+    /// Globs of contexts that may be used although they are not local.
+    pub allow: Vec<String>,
+}

@@ -1,0 +1,74 @@
+//! How to take an act back, and what could not be.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Namespace, ObjectRef, ReleaseName};
+
+/// One step of the way back. It is on disk before the act that it undoes.
+///
+/// A step is idempotent: what is already gone counts as undone. It only ever names things that
+/// wharf made; what was there before never gets one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "undo")]
+pub enum Undo {
+    /// `helm uninstall`, then what Helm leaves behind.
+    HelmRelease {
+        /// Helm's release name.
+        release: ReleaseName,
+        /// Where it is installed.
+        namespace: Namespace,
+        /// Hook objects and CRDs of the chart, which `helm uninstall` keeps. CRDs that were there
+        /// before are not among them.
+        extras: Vec<ObjectRef>,
+        /// Delete the claims that StatefulSets of the release made.
+        claims: bool,
+    },
+    /// Back to an older revision of a release that was there before.
+    HelmRollback {
+        /// Helm's release name.
+        release: ReleaseName,
+        /// Where it is installed.
+        namespace: Namespace,
+        /// The revision that was found.
+        revision: u32,
+    },
+    /// Deletes objects, in the reverse of this order.
+    Objects {
+        /// The release that they belong to.
+        release: ReleaseName,
+        /// What wharf created.
+        objects: Vec<ObjectRef>,
+        /// Delete the claims that StatefulSets among them made.
+        claims: bool,
+    },
+    /// Deletes a namespace that wharf created, if nothing foreign is in it.
+    Namespace {
+        /// Which one.
+        namespace: Namespace,
+    },
+    /// Takes a release out of the project's record in the cluster; the record goes with the last.
+    Record {
+        /// Where the record lies.
+        namespace: Namespace,
+        /// The record's name: `wharf.<project>`.
+        name: String,
+        /// Which release.
+        release: ReleaseName,
+    },
+    /// Removes a file or folder outside the state directory.
+    File {
+        /// Absolute path.
+        path: std::path::PathBuf,
+    },
+}
+
+/// Something that could not be taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leftover {
+    /// What it is, such as "release `shop` in namespace `dev`".
+    pub what: String,
+    /// Why it is still there.
+    pub why: String,
+    /// The command that removes it.
+    pub by_hand: String,
+}
