@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::model::{ArtifactName, ImageRef, ObjectRef, ReleaseName, WorkloadRef};
 
 pub use failure::{Failure, FailureKind};
-pub use reporter::Reporter;
+pub use reporter::{Reporter, Reports};
 
 /// One thing that a person or a program may want to know.
 ///
