@@ -39,6 +39,8 @@
 //!
 //! Start reading at `engine/session.rs`.
 
+pub mod build;
+pub mod files;
 pub mod model;
 pub mod report;
 pub mod tools;

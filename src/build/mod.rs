@@ -1,0 +1,17 @@
+//! Makes images: inputs → content hash → BuildKit, the classic builder or the user's command.
+//!
+//! Comes in: an artifact, what its base images are, a [`BuildScope`]. Goes out: [`BuildInputs`],
+//! whose hash names the image before it exists, and later the image in the Engine. Knows nothing
+//! of clusters, releases or why an image is wanted.
+
+mod error;
+mod inputs;
+mod scope;
+mod why;
+
+pub use error::BuildError;
+pub use inputs::{
+    BuildInputs, CommandInputs, DockerInputs, Entry, EntryKind, InputsKind, NamedInputs,
+};
+pub use scope::BuildScope;
+pub use why::{InputPart, InputsDigest};

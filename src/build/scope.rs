@@ -1,0 +1,23 @@
+//! What every build of a session shares.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::files::StatCache;
+use crate::model::Platform;
+use crate::tools::Tools;
+
+/// What every build of a session shares.
+#[derive(Clone)]
+pub struct BuildScope {
+    /// Finds programs and knows the environment that wharf was started with.
+    pub tools: Tools,
+    /// The project's state directory: digests and logs of the last builds lie here.
+    pub state_dir: PathBuf,
+    /// Content hashes of files by their metadata.
+    pub cache: Arc<StatCache>,
+    /// What images are built for unless an artifact asks for another platform.
+    pub platform: Platform,
+    /// The project's folder: paths told to a person are relative to it.
+    pub root: PathBuf,
+}
