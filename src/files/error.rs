@@ -25,6 +25,12 @@ pub enum FilesError {
         #[source]
         source: std::io::Error,
     },
+    /// A name that is no UTF-8.
+    #[error("{} has a name that is no UTF-8, which Docker does not take", path.display())]
+    NotUtf8 {
+        /// Absolute.
+        path: PathBuf,
+    },
     /// Another wharf works on the same project and cluster.
     #[error("another wharf{} works on this project and cluster", by(*pid))]
     Locked {
@@ -54,6 +60,7 @@ impl FilesError {
         match self {
             Self::Unreadable { .. } => "wharf::files::unreadable",
             Self::Unwritable { .. } => "wharf::files::unwritable",
+            Self::NotUtf8 { .. } => "wharf::files::not_utf8",
             Self::Locked { .. } => "wharf::files::locked",
         }
     }
@@ -64,6 +71,7 @@ impl FilesError {
         let failure = Failure::from_error(FailureKind::Work, self.code(), self);
         match self {
             Self::Unreadable { .. } => failure,
+            Self::NotUtf8 { .. } => failure.help("rename it, or leave it out by `.dockerignore`"),
             Self::Unwritable { source, .. } => match source.kind() {
                 std::io::ErrorKind::StorageFull => failure.help("free some disk: `df -h`"),
                 std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {

@@ -5,7 +5,15 @@
 //! nothing of images or clusters; the environment (where state lies) is passed in.
 
 mod error;
+mod stat;
 mod stat_cache;
+mod state;
+#[cfg(test)]
+mod tests;
+mod walk;
 
 pub use error::FilesError;
+pub use stat::{Stat, StatKind};
 pub use stat_cache::StatCache;
+pub use state::{StateDir, StateLock, write_atomically};
+pub use walk::{All, Filter, Found, Keep, in_parallel, tidy, walk};
