@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{ArtifactName, ContextName, ImageRef, Namespace, Platform, ProjectName, ReleaseName};
 
 /// Everything that wharf was told, or inferred, about one project. Consistent by construction:
 /// `config` makes it, and every name that one part uses of another exists.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Project {
     /// Names the state on disk and the record in the cluster.
     pub name: ProjectName,
@@ -71,7 +71,7 @@ impl Project {
 }
 
 /// Where a configuration came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// Read from this file.
@@ -81,7 +81,7 @@ pub enum Origin {
 }
 
 /// An image wharf knows how to make.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
     /// What manifests and values call it.
     pub name: ArtifactName,
@@ -94,7 +94,7 @@ pub struct Artifact {
 }
 
 /// How an image is made.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Builder {
     /// From a Dockerfile.
@@ -104,7 +104,7 @@ pub enum Builder {
 }
 
 /// A Dockerfile build. Paths are absolute.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DockerBuild {
     /// The folder that `COPY` reads from.
     pub context: PathBuf,
@@ -127,7 +127,7 @@ pub struct DockerBuild {
 }
 
 /// A further build context.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NamedContext {
     /// A folder, absolute.
@@ -139,7 +139,7 @@ pub enum NamedContext {
 }
 
 /// One `--secret` of a build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildSecret {
     /// What `RUN --mount=type=secret,id=…` calls it.
     pub id: String,
@@ -148,7 +148,7 @@ pub struct BuildSecret {
 }
 
 /// Where a secret's content comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SecretSource {
     /// A file, absolute.
@@ -158,7 +158,7 @@ pub enum SecretSource {
 }
 
 /// One `--ssh` of a build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SshAgent {
     /// What `RUN --mount=type=ssh,id=…` calls it; `default` where none is named.
     pub id: String,
@@ -170,7 +170,7 @@ pub struct SshAgent {
 ///
 /// It gets `IMAGE` (the reference to make), `PUSH_IMAGE`, `BUILD_CONTEXT` and `PLATFORMS`, as
 /// custom builders of other tools do.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CommandBuild {
     /// Run by `sh -c`.
     pub command: String,
@@ -183,7 +183,7 @@ pub struct CommandBuild {
 }
 
 /// What is installed as one.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Release {
     /// Helm's release name, or the name given to a kustomization or set of manifests.
     pub name: ReleaseName,
@@ -198,7 +198,7 @@ pub struct Release {
 }
 
 /// What a release is installed from.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseSource {
     /// A Helm chart.
@@ -208,7 +208,7 @@ pub enum ReleaseSource {
 }
 
 /// A Helm release's chart and values. Paths are absolute.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HelmSource {
     /// The chart.
     pub chart: Chart,
@@ -223,7 +223,7 @@ pub struct HelmSource {
 }
 
 /// Where a chart comes from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Chart {
     /// A folder or `.tgz`, absolute.
@@ -240,7 +240,7 @@ pub enum Chart {
 }
 
 /// Objects that are applied without Helm.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ManifestSource {
     /// A folder with a kustomization, absolute.
@@ -250,7 +250,7 @@ pub enum ManifestSource {
 }
 
 /// When a release counts as live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitRule {
     /// `false`: deployed is enough.
     pub ready: bool,
@@ -266,7 +266,7 @@ impl Default for WaitRule {
 }
 
 /// One local port that leads into the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
     /// `service`, `deployment`, `statefulset`, `daemonset` or `pod`.
     pub kind: String,
@@ -282,7 +282,7 @@ pub struct Forward {
 }
 
 /// A port of a service or container.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ForwardPort {
     /// By number.
@@ -292,7 +292,7 @@ pub enum ForwardPort {
 }
 
 /// Which logs are shown.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LogFilter {
     /// `false`: none at all.
     pub off: bool,
@@ -301,7 +301,7 @@ pub struct LogFilter {
 }
 
 /// Which cluster is meant.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ClusterChoice {
     /// The context; absent: kubeconfig's current one.
     pub context: Option<ContextName>,

@@ -72,3 +72,63 @@ pub struct Leftover {
     /// The command that removes it.
     pub by_hand: String,
 }
+
+impl Undo {
+    /// What it takes back, as a person knows it.
+    #[must_use]
+    pub fn what(&self) -> String {
+        match self {
+            Self::HelmRelease { release, namespace, .. } => {
+                format!("release `{release}` in namespace `{namespace}`")
+            }
+            Self::HelmRollback { release, namespace, revision } => {
+                format!("release `{release}` in namespace `{namespace}`, revision {revision}")
+            }
+            Self::Objects { release, objects, .. } => match objects.as_slice() {
+                [one] => format!("`{one}` of `{release}`"),
+                all => format!("{} objects of `{release}`", all.len()),
+            },
+            Self::Namespace { namespace } => format!("namespace `{namespace}`"),
+            Self::Record { namespace, name, release } => {
+                format!("the entry of `{release}` in secret `{name}` in namespace `{namespace}`")
+            }
+            Self::File { path } => format!("`{}`", path.display()),
+        }
+    }
+
+    /// The command that does the same by hand.
+    #[must_use]
+    pub fn by_hand(&self) -> String {
+        match self {
+            Self::HelmRelease { release, namespace, .. } => {
+                format!("helm uninstall {release} -n {namespace}")
+            }
+            Self::HelmRollback { release, namespace, revision } => {
+                format!("helm rollback {release} {revision} -n {namespace}")
+            }
+            Self::Objects { objects, .. } => {
+                let commands = objects.iter().rev();
+                let commands =
+                    commands.map(|object| format!("kubectl delete {}", object.by_hand()));
+                commands.collect::<Vec<_>>().join("; ")
+            }
+            Self::Namespace { namespace } => format!("kubectl delete namespace {namespace}"),
+            Self::Record { namespace, name, .. } => {
+                format!("kubectl delete secret {name} -n {namespace}")
+            }
+            Self::File { path } => format!("rm -r {}", path.display()),
+        }
+    }
+
+    /// The release that it belongs to, if to one alone.
+    #[must_use]
+    pub fn release(&self) -> Option<&ReleaseName> {
+        match self {
+            Self::HelmRelease { release, .. }
+            | Self::HelmRollback { release, .. }
+            | Self::Objects { release, .. }
+            | Self::Record { release, .. } => Some(release),
+            Self::Namespace { .. } | Self::File { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What the session hears. Plain data, so that `--record` writes it and a test replays it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    ArtifactName, ChangeSet, Forward, Generation, ImageRef, Leftover, ObjectRef, Project,
+    ReleaseName, Undo,
+};
+use crate::report::Failure;
+
+/// Something happened.
+///
+/// Each finishing event names the generation of the effect that it answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// Files changed on disk.
+    Saved(Saved),
+    /// The configuration was read anew, because one of its files changed.
+    ConfigChanged(Result<Box<Project>, Failure>),
+    /// Answers `Hash`.
+    Hashed {
+        /// Which image.
+        artifact: ArtifactName,
+        /// Of which attempt.
+        generation: Generation,
+        /// What its inputs amount to.
+        result: Result<Hashed, Failure>,
+    },
+    /// Answers `Look`.
+    Seen {
+        /// Which image.
+        artifact: ArtifactName,
+        /// Of which attempt.
+        generation: Generation,
+        /// Where the image is already.
+        result: Result<Seen, Failure>,
+    },
+    /// Answers `Build`.
+    Built {
+        /// Which image.
+        artifact: ArtifactName,
+        /// Of which attempt.
+        generation: Generation,
+        /// How it went.
+        result: Result<Built, End>,
+    },
+    /// Answers `Deliver`.
+    Delivered {
+        /// Which image.
+        artifact: ArtifactName,
+        /// Of which attempt.
+        generation: Generation,
+        /// How it went.
+        result: Result<Delivered, End>,
+    },
+    /// Answers `Examine`.
+    Examined {
+        /// Which release.
+        release: ReleaseName,
+        /// Of which attempt.
+        generation: Generation,
+        /// What it is made of and what runs of it.
+        result: Result<Examined, Failure>,
+    },
+    /// Answers `Render`.
+    Rendered {
+        /// Which release.
+        release: ReleaseName,
+        /// Of which attempt.
+        generation: Generation,
+        /// What must be remembered before it is deployed.
+        result: Result<Rendered, Failure>,
+    },
+    /// Answers `Deploy`.
+    Deployed {
+        /// Which release.
+        release: ReleaseName,
+        /// Of which attempt.
+        generation: Generation,
+        /// How it went.
+        result: Result<Deployed, End>,
+    },
+    /// Answers `Settle`.
+    Settled {
+        /// Which release.
+        release: ReleaseName,
+        /// Of which attempt.
+        generation: Generation,
+        /// How long it took, or what keeps it from being ready.
+        result: Result<Duration, End>,
+    },
+    /// Answers `RollBack`.
+    RolledBack {
+        /// Which release.
+        release: ReleaseName,
+        /// Of which attempt.
+        generation: Generation,
+        /// The revision that runs.
+        result: Result<u32, Failure>,
+    },
+    /// Answers `OpenForward`.
+    ForwardOpened {
+        /// Which one.
+        forward: Forward,
+        /// Nothing, or why it is not open.
+        result: Result<(), Failure>,
+    },
+    /// Somebody else changed or deleted objects of a release.
+    Drifted {
+        /// Which release.
+        release: ReleaseName,
+        /// What differs, one line each.
+        what: Vec<String>,
+    },
+    /// The cluster behind the context is another one, or its API is out of reach for good.
+    ClusterChanged(Failure),
+    /// A key was pressed.
+    Key(Key),
+    /// Ctrl+C, SIGTERM or SIGHUP.
+    Interrupted,
+    /// Answers `Unwind`.
+    Unwound(Vec<Leftover>),
+    /// A task that answers no effect panicked.
+    Crashed(Failure),
+}
+
+/// Files changed on disk, and what that concerns.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Saved {
+    /// What changed.
+    pub changes: ChangeSet,
+    /// The changed paths as a person is shown them.
+    pub shown: Vec<String>,
+    /// Images whose inputs may differ.
+    pub artifacts: BTreeSet<ArtifactName>,
+    /// Releases whose chart, values or manifests may differ.
+    pub releases: BTreeSet<ReleaseName>,
+    /// A configuration file is among them.
+    pub config: bool,
+}
+
+/// What an image's inputs amount to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hashed {
+    /// The image that these inputs make.
+    pub image: ImageRef,
+    /// Why it differs from the one made before, for a person.
+    pub why: String,
+}
+
+/// Where an image is already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Seen {
+    /// Where the pods get it from: all nodes, or the registry.
+    pub delivered: bool,
+    /// In the Engine.
+    pub built: bool,
+}
+
+/// A build that succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Built {
+    /// Steps that came from the cache.
+    pub cached: usize,
+    /// All steps.
+    pub steps: usize,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A delivery that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delivered {
+    /// The image as it is to be deployed: with a digest where a registry named one.
+    pub image: ImageRef,
+    /// It was pushed to a registry, not loaded into nodes.
+    pub pushed: bool,
+    /// Bytes that went over.
+    pub sent_bytes: u64,
+    /// Bytes of the whole image; 0 where unknown.
+    pub total_bytes: u64,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What a release is made of, and what runs of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Examined {
+    /// Hash over everything but the images that goes into it.
+    pub fingerprint: String,
+    /// The project's images that it uses.
+    pub uses: BTreeSet<ArtifactName>,
+    /// What runs, where it is wharf's own deployment and nobody has touched it since.
+    pub running: Option<Running>,
+    /// What somebody else changed, one line each.
+    pub drift: Vec<String>,
+}
+
+/// What runs of a release.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Running {
+    /// The fingerprint that it was deployed from.
+    pub fingerprint: String,
+    /// The images that it was deployed with.
+    pub images: BTreeMap<ArtifactName, ImageRef>,
+    /// Helm's revision, where there is one.
+    pub revision: Option<u32>,
+}
+
+/// A release is ready to be deployed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Rendered {
+    /// How the deploy is taken back; empty for what was there before.
+    pub undo: Vec<Undo>,
+    /// What stays on leaving, and why, one line each.
+    pub kept: Vec<String>,
+    /// Why it must be deployed, for a person.
+    pub why: String,
+}
+
+/// A deploy that succeeded.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Deployed {
+    /// Helm's revision, where there is one.
+    pub revision: Option<u32>,
+    /// Objects that the manifests no longer have and that were deleted.
+    pub pruned: Vec<ObjectRef>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// How work ends that does not succeed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// The session cancelled it.
+    Cancelled,
+    /// Its inputs changed under it: they must be hashed again.
+    Stale,
+    /// It failed.
+    Failed(Failure),
+}
+
+/// A key that a person pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Key {
+    /// Look at everything again; try again what failed; do what saves have asked for.
+    Again,
+    /// Nobody pressed it: time has passed, and what failed for an outside reason may work now.
+    Mended,
+}

@@ -1,0 +1,469 @@
+//! The laws of the loop, each tried with thousands of random orders of events.
+//!
+//! A small world answers the effects: it has files, an Engine, nodes and releases, finishes work
+//! in any order, well or badly, and never looks inside the session.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::model::{
+    Artifact, ArtifactName, Builder, ChangeSet, ClusterChoice, CommandBuild, Generation, ImageRef,
+    LogFilter, ManifestSource, Namespace, Origin, Project, ProjectName, Release, ReleaseName,
+    ReleaseSource, Tag, Undo, WaitRule,
+};
+use crate::report::Failure;
+
+use super::*;
+
+pub(super) fn artifact(name: &str) -> ArtifactName {
+    ArtifactName::parse(name).unwrap()
+}
+
+pub(super) fn release(name: &str) -> ReleaseName {
+    ReleaseName::parse(name).unwrap()
+}
+
+/// `base` ← `api`, `web` alone; release `shop` uses api and web and comes after `db`.
+pub(super) fn project() -> Project {
+    let image = |name: &str, needs: &[&str]| {
+        let build = CommandBuild {
+            command: "make".into(),
+            dir: "/project".into(),
+            inputs: vec!["**".into()],
+            ignore: vec![],
+        };
+        let artifact = Artifact {
+            name: artifact(name),
+            builder: Builder::Command(build),
+            needs: needs.iter().map(|need| artifact(need)).collect(),
+            platform: None,
+        };
+        (artifact.name.clone(), artifact)
+    };
+    let installed = |name: &str, after: &[&str]| {
+        let release = Release {
+            name: release(name),
+            namespace: None,
+            source: ReleaseSource::Manifests(ManifestSource::Files(vec![])),
+            after: after.iter().map(|other| release(other)).collect(),
+            wait: WaitRule::default(),
+        };
+        (release.name.clone(), release)
+    };
+    Project {
+        name: ProjectName::parse("shop").unwrap(),
+        root: "/project".into(),
+        origin: Origin::Inferred,
+        artifacts: [image("base", &[]), image("api", &["base"]), image("web", &[])].into(),
+        releases: [installed("db", &[]), installed("shop", &["db"])].into(),
+        forwards: vec![],
+        logs: LogFilter::default(),
+        cluster: ClusterChoice::default(),
+        registry: None,
+        config_files: BTreeSet::new(),
+    }
+}
+
+fn uses(name: &ReleaseName) -> BTreeSet<ArtifactName> {
+    match name.as_str() {
+        "shop" => [artifact("api"), artifact("web")].into(),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// What the session sees of the outside.
+struct World {
+    session: Session,
+    /// What each image's files say.
+    files: BTreeMap<ArtifactName, u64>,
+    /// What each release's files say.
+    charts: BTreeMap<ReleaseName, u64>,
+    engine: BTreeSet<ImageRef>,
+    nodes: BTreeSet<ImageRef>,
+    /// What runs: fingerprint and images.
+    runs: BTreeMap<ReleaseName, (String, BTreeMap<ArtifactName, ImageRef>)>,
+    rendered: BTreeMap<(ReleaseName, Generation), (String, BTreeMap<ArtifactName, ImageRef>)>,
+    pending: Vec<(Effect, bool)>,
+    remembered: Vec<Undo>,
+    left: bool,
+    exited: Option<Exit>,
+}
+
+impl World {
+    fn new(options: Options) -> Self {
+        let project = project();
+        let mut world = Self {
+            files: project.artifacts.keys().map(|name| (name.clone(), 0)).collect(),
+            charts: project.releases.keys().map(|name| (name.clone(), 0)).collect(),
+            session: Session::new(project, options, vec![]),
+            engine: BTreeSet::new(),
+            nodes: BTreeSet::new(),
+            runs: BTreeMap::new(),
+            rendered: BTreeMap::new(),
+            pending: vec![],
+            remembered: vec![],
+            left: false,
+            exited: None,
+        };
+        let effects = world.session.begin();
+        world.take(effects);
+        world
+    }
+
+    fn image(&self, name: &ArtifactName, bases: &BTreeMap<ArtifactName, ImageRef>) -> ImageRef {
+        let bases: Vec<String> =
+            bases.values().map(|base| base.tag().unwrap().to_string()).collect();
+        let tag = format!("v{}{}", self.files[name], bases.concat());
+        ImageRef::parse(name.as_str()).unwrap().with_tag(Tag::parse(&tag).unwrap())
+    }
+
+    /// What each image would be by the files as they are now.
+    fn truth(&self) -> BTreeMap<ArtifactName, ImageRef> {
+        let base = self.image(&artifact("base"), &BTreeMap::new());
+        let api = self.image(&artifact("api"), &[(artifact("base"), base.clone())].into());
+        let web = self.image(&artifact("web"), &BTreeMap::new());
+        [(artifact("base"), base), (artifact("api"), api), (artifact("web"), web)].into()
+    }
+
+    fn tell(&mut self, event: Event) {
+        let effects = self.session.handle(event);
+        self.take(effects);
+    }
+
+    /// Checks the laws on one answer and takes its effects in.
+    fn take(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            let starts = matches!(
+                effect,
+                Effect::Hash { .. }
+                    | Effect::Look { .. }
+                    | Effect::Build { .. }
+                    | Effect::Deliver { .. }
+                    | Effect::Examine { .. }
+                    | Effect::Render { .. }
+                    | Effect::Deploy { .. }
+                    | Effect::Settle { .. }
+                    | Effect::RollBack { .. }
+                    | Effect::OpenForward(_)
+                    | Effect::ReadConfig
+                    | Effect::Unwind(_)
+            );
+            if starts && self.left {
+                assert!(matches!(effect, Effect::Unwind(_)), "law 4: {effect:?}");
+            }
+            match &effect {
+                Effect::Deploy { release, generation } => {
+                    let (_, images) = &self.rendered[&(release.clone(), *generation)];
+                    for image in images.values() {
+                        assert!(self.nodes.contains(image), "law 3: {image} is not delivered");
+                    }
+                    let undo = undo(release);
+                    assert!(self.remembered.contains(&undo), "law 5: {undo:?}");
+                    for (busy, _) in &self.pending {
+                        assert!(!is_helm(busy, release), "law 1: {busy:?} and {effect:?}");
+                    }
+                }
+                Effect::RollBack { release, .. } => {
+                    for (busy, _) in &self.pending {
+                        assert!(!is_helm(busy, release), "law 1: {busy:?} and {effect:?}");
+                    }
+                }
+                Effect::Build { artifact, .. } => {
+                    for (busy, _) in &self.pending {
+                        let same = matches!(busy, Effect::Build { artifact: other, .. } if other == artifact);
+                        assert!(!same, "law 1: {busy:?} and {effect:?}");
+                    }
+                }
+                Effect::CancelArtifact { artifact } => {
+                    for (busy, cancelled) in &mut self.pending {
+                        *cancelled |= matches!(busy,
+                            Effect::Build { artifact: other, .. } | Effect::Deliver { artifact: other, .. }
+                                if other == artifact);
+                    }
+                }
+                Effect::CancelRelease { release } => {
+                    for (busy, cancelled) in &mut self.pending {
+                        *cancelled |= matches!(busy,
+                            Effect::Deploy { release: other, .. } | Effect::Settle { release: other, .. }
+                                if other == release);
+                    }
+                }
+                Effect::Remember(steps) => self.remembered.extend(steps.iter().cloned()),
+                Effect::Exit(exit) => self.exited = Some(*exit),
+                Effect::Abort => self.pending.clear(),
+                _ => {}
+            }
+            if starts {
+                self.pending.push((effect, false));
+            }
+        }
+    }
+
+    /// Ends the `nth` piece of work, well or badly.
+    fn finish(&mut self, nth: usize, well: bool) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let (effect, cancelled) = self.pending.remove(nth % self.pending.len());
+        let event = self.answer(effect, well, cancelled);
+        self.tell(event.clone());
+        // Law 2: what comes a second time belongs to a generation that is over.
+        if !matches!(event, Event::Unwound(_) | Event::ConfigChanged(_)) {
+            let before = self.session.clone();
+            let effects = self.session.handle(event);
+            assert_eq!(effects, [], "law 2");
+            assert_eq!(before, self.session, "law 2");
+        }
+    }
+
+    fn answer(&mut self, effect: Effect, well: bool, cancelled: bool) -> Event {
+        let failure = || Failure::work("wharf::test::failed", "it failed");
+        let end = || if cancelled { End::Cancelled } else { End::Failed(failure()) };
+        let well = well && !cancelled;
+        let took = Duration::ZERO;
+        match effect {
+            Effect::Hash { artifact, generation, bases } => {
+                let hashed = Hashed { image: self.image(&artifact, &bases), why: "changed".into() };
+                let result = if well { Ok(hashed) } else { Err(failure()) };
+                Event::Hashed { artifact, generation, result }
+            }
+            Effect::Look { artifact, generation, image } => {
+                let seen = Seen {
+                    delivered: self.nodes.contains(&image),
+                    built: self.engine.contains(&image),
+                };
+                let result = if well { Ok(seen) } else { Err(failure()) };
+                Event::Seen { artifact, generation, result }
+            }
+            Effect::Build { artifact, generation, image } => {
+                let now = self.truth();
+                let is_stale = now[&artifact] != image && self.files[&artifact] % 3 == 0;
+                let result = match (well, is_stale) {
+                    (true, true) => Err(End::Stale),
+                    (true, false) => {
+                        self.engine.insert(image);
+                        Ok(Built { cached: 0, steps: 1, took })
+                    }
+                    (false, _) => Err(end()),
+                };
+                Event::Built { artifact, generation, result }
+            }
+            Effect::Deliver { artifact, generation, image } => {
+                assert!(self.engine.contains(&image), "only what is built is delivered");
+                let result = if well {
+                    self.nodes.insert(image.clone());
+                    Ok(Delivered { image, pushed: false, sent_bytes: 1, total_bytes: 1, took })
+                } else {
+                    Err(end())
+                };
+                Event::Delivered { artifact, generation, result }
+            }
+            Effect::Examine { release, generation } => {
+                let running = self.runs.get(&release).cloned();
+                let examined = Examined {
+                    fingerprint: self.charts[&release].to_string(),
+                    uses: uses(&release),
+                    running: running.map(|(fingerprint, images)| Running {
+                        fingerprint,
+                        images,
+                        revision: Some(1),
+                    }),
+                    drift: vec![],
+                };
+                let result = if well { Ok(examined) } else { Err(failure()) };
+                Event::Examined { release, generation, result }
+            }
+            Effect::Render { release, generation, images } => {
+                let fingerprint = self.charts[&release].to_string();
+                self.rendered.insert((release.clone(), generation), (fingerprint, images));
+                let rendered = Rendered { undo: vec![undo(&release)], ..Rendered::default() };
+                let result = if well { Ok(rendered) } else { Err(failure()) };
+                Event::Rendered { release, generation, result }
+            }
+            Effect::Deploy { release, generation } => {
+                let plan = self.rendered[&(release.clone(), generation)].clone();
+                let result = if well {
+                    self.runs.insert(release.clone(), plan);
+                    Ok(Deployed { revision: Some(1), ..Deployed::default() })
+                } else {
+                    self.runs.remove(&release);
+                    Err(end())
+                };
+                Event::Deployed { release, generation, result }
+            }
+            Effect::Settle { release, generation } => {
+                let result = if well { Ok(took) } else { Err(end()) };
+                Event::Settled { release, generation, result }
+            }
+            Effect::RollBack { release, generation } => {
+                Event::RolledBack { release, generation, result: Ok(1) }
+            }
+            Effect::Unwind(steps) => {
+                for step in steps {
+                    if let Some(release) = step.release() {
+                        self.runs.remove(release);
+                    }
+                }
+                Event::Unwound(vec![])
+            }
+            other => panic!("{other:?} is not answered"),
+        }
+    }
+
+    fn save(&mut self, image: usize, by: u64) {
+        let name = self.files.keys().nth(image % self.files.len()).unwrap().clone();
+        *self.files.get_mut(&name).unwrap() += by;
+        self.tell(Event::Saved(Saved { artifacts: [name].into(), ..saved() }));
+    }
+
+    fn save_chart(&mut self, nth: usize, by: u64) {
+        let name = self.charts.keys().nth(nth % self.charts.len()).unwrap().clone();
+        *self.charts.get_mut(&name).unwrap() += by;
+        self.tell(Event::Saved(Saved { releases: [name].into(), ..saved() }));
+    }
+
+    /// Lets all work end well until none is left.
+    fn quiet(&mut self) {
+        for _ in 0..500 {
+            if self.pending.is_empty() {
+                return;
+            }
+            self.finish(0, true);
+        }
+        panic!("it never gets quiet: {:?}", self.pending);
+    }
+}
+
+fn undo(release: &ReleaseName) -> Undo {
+    Undo::HelmRelease {
+        release: release.clone(),
+        namespace: Namespace::parse("default").unwrap(),
+        extras: vec![],
+        claims: true,
+    }
+}
+
+fn saved() -> Saved {
+    let changes = ChangeSet { paths: ["/project/file".into()].into() };
+    Saved { changes, shown: vec!["file".into()], ..Saved::default() }
+}
+
+fn is_helm(effect: &Effect, release: &ReleaseName) -> bool {
+    matches!(effect,
+        Effect::Deploy { release: other, .. } | Effect::RollBack { release: other, .. }
+            if other == release)
+}
+
+/// One thing that happens to a session.
+#[derive(Debug, Clone)]
+enum Act {
+    Finish(usize, bool),
+    Save(usize, u64),
+    SaveChart(usize, u64),
+    Again,
+    Mended,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let act = prop_oneof![
+        6 => (any::<usize>(), prop::bool::weighted(0.85)).prop_map(|(n, well)| Act::Finish(n, well)),
+        2 => (any::<usize>(), 0..3_u64).prop_map(|(n, by)| Act::Save(n, by)),
+        1 => (any::<usize>(), 0..2_u64).prop_map(|(n, by)| Act::SaveChart(n, by)),
+        1 => Just(Act::Again),
+        1 => Just(Act::Mended),
+    ];
+    prop::collection::vec(act, 0..120)
+}
+
+fn play(world: &mut World, acts: Vec<Act>) {
+    for act in acts {
+        match act {
+            Act::Finish(nth, well) => world.finish(nth, well),
+            Act::Save(nth, by) => world.save(nth, by),
+            Act::SaveChart(nth, by) => world.save_chart(nth, by),
+            Act::Again => world.tell(Event::Key(Key::Again)),
+            Act::Mended => world.tell(Event::Key(Key::Mended)),
+        }
+    }
+}
+
+/// More with `WHARF_TEST_FULL`, which `tests/run.sh full` sets at compile time.
+fn cases() -> u32 {
+    if option_env!("WHARF_TEST_FULL").is_some() { 20_000 } else { 256 }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
+    /// Laws 1 to 3, 5, 7 on the way, and law 6 at the end: after quiet, what the files say runs.
+    #[test]
+    fn no_save_is_lost(acts in acts()) {
+        let mut world = World::new(Options::new(Goal::Watching));
+        play(&mut world, acts);
+        world.quiet();
+        // What failed on the way is tried again by a key, as a person would.
+        world.tell(Event::Key(Key::Again));
+        world.quiet();
+        let truth = world.truth();
+        for (release, fingerprint) in &world.charts {
+            let images: BTreeMap<_, _> =
+                uses(release).into_iter().map(|name| (name.clone(), truth[&name].clone())).collect();
+            let wanted = (fingerprint.to_string(), images);
+            prop_assert_eq!(world.runs.get(release), Some(&wanted), "{}", release);
+        }
+    }
+
+    /// Law 6 without a key: either it runs, or a failure says why not.
+    #[test]
+    fn after_quiet_it_runs_or_has_failed(acts in acts()) {
+        let mut world = World::new(Options::new(Goal::Watching));
+        play(&mut world, acts);
+        world.quiet();
+        let truth = world.truth();
+        let failed = world.session.has_failures();
+        for (release, fingerprint) in &world.charts {
+            let images: BTreeMap<_, _> =
+                uses(release).into_iter().map(|name| (name.clone(), truth[&name].clone())).collect();
+            let wanted = (fingerprint.to_string(), images);
+            prop_assert!(failed || world.runs.get(release) == Some(&wanted), "{}", release);
+        }
+    }
+
+    /// Law 4: after an interrupt nothing but the unwinding starts, it ends, and nothing is left.
+    #[test]
+    fn an_interrupt_leads_out(acts in acts(), after in acts()) {
+        let mut world = World::new(Options::new(Goal::Watching));
+        play(&mut world, acts);
+        world.left = true;
+        world.tell(Event::Interrupted);
+        play(&mut world, after);
+        world.quiet();
+        prop_assert_eq!(world.exited, Some(Exit::Done));
+        prop_assert!(world.runs.is_empty());
+    }
+
+    /// A second interrupt ends at once, wherever the first one has got to.
+    #[test]
+    fn a_second_interrupt_aborts(acts in acts(), between in acts()) {
+        let mut world = World::new(Options::new(Goal::Watching));
+        play(&mut world, acts);
+        world.left = true;
+        world.tell(Event::Interrupted);
+        play(&mut world, between);
+        world.tell(Event::Interrupted);
+        prop_assert!(world.exited.is_some());
+    }
+
+    /// A one-shot command ends by itself, whatever happens on the way.
+    #[test]
+    fn a_run_ends(acts in acts()) {
+        for goal in [Goal::Images, Goal::Manifests, Goal::Running] {
+            let mut world = World::new(Options::new(goal));
+            play(&mut world, acts.clone());
+            world.quiet();
+            prop_assert!(world.exited.is_some(), "{:?}", goal);
+        }
+    }
+}

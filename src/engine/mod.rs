@@ -1,0 +1,23 @@
+//! The loop: a pure [`Session`] that decides, and a driver that does.
+//!
+//! Comes in: a project, options and events (saves, finished work, signals). Goes out: effects,
+//! reports and an exit. `dev` keeps watching; `build`, `render`, `deploy` and `run` are the same
+//! loop with a goal that is reached. The session knows no clock, no file and no process.
+
+mod artifact;
+mod effect;
+mod event;
+mod goal;
+#[cfg(test)]
+mod laws;
+mod release;
+mod session;
+#[cfg(test)]
+mod tests;
+
+pub use effect::{Effect, Exit};
+pub use event::{
+    Built, Delivered, Deployed, End, Event, Examined, Hashed, Key, Rendered, Running, Saved, Seen,
+};
+pub use goal::{Goal, Only, Options};
+pub use session::Session;

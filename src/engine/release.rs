@@ -1,0 +1,506 @@
+//! A release on its way: examined, rendered, deployed, settled.
+//!
+//! One slot of work, so that there is at most one Helm operation per release. What is wanted is
+//! always derived anew from the images and the examination; a result for something else than
+//! what is wanted by now changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::model::{ArtifactName, Generation, ImageRef, ReleaseName, Undo};
+use crate::report::{Failure, ReleaseNews, Report};
+
+use super::effect::Effect;
+use super::event::{Deployed, End, Examined, Rendered, Running};
+
+/// What is known of one release.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ReleaseState {
+    /// Its chart, values or manifests may have changed since it was examined.
+    stale: bool,
+    examining: Option<Generation>,
+    /// What the last examination found it to be made of.
+    shape: Option<Shape>,
+    /// What runs of it, as far as is known.
+    running: Option<Running>,
+    /// It is ready, or ready enough where nobody waits.
+    live: bool,
+    work: Option<Work>,
+    /// What was rendered last and not deployed yet.
+    rendered: Option<Prepared>,
+    failed: Option<Failed>,
+    told: Option<Failure>,
+    /// What it was last said to wait for.
+    hold: Option<String>,
+    /// Its pods and logs are followed, as of this deploy.
+    followed: bool,
+    /// A person was told that it runs as wanted.
+    announced: bool,
+    /// The configuration no longer has it.
+    pub(super) removed: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Shape {
+    fingerprint: String,
+    uses: BTreeSet<ArtifactName>,
+}
+
+/// What should run.
+#[derive(Debug, Clone, PartialEq)]
+struct Wanted {
+    fingerprint: String,
+    images: BTreeMap<ArtifactName, ImageRef>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Prepared {
+    generation: Generation,
+    wanted: Wanted,
+    undo: Vec<Undo>,
+    why: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Work {
+    generation: Generation,
+    wanted: Wanted,
+    step: Step,
+    cancelled: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Render,
+    Deploy,
+    Settle,
+    RollBack,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Failed {
+    failure: Failure,
+    /// What it failed for; absent: the examination itself.
+    wanted: Option<Wanted>,
+}
+
+/// What one release may count on at the moment.
+#[derive(Debug, Clone)]
+pub(super) struct Surroundings {
+    /// It belongs to what the person asked for.
+    pub(super) selected: bool,
+    /// What each image that it uses will be, and whether it is ready.
+    pub(super) images: BTreeMap<ArtifactName, Supply>,
+    /// Releases that must be live first and are not.
+    pub(super) waits_for: Vec<ReleaseName>,
+    /// What may be done with it.
+    pub(super) reach: Reach,
+    /// Wait until it is ready.
+    pub(super) wait: bool,
+}
+
+/// How far a release goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It is examined at most.
+    Examined,
+    /// It is rendered.
+    Rendered,
+    /// It is deployed.
+    Deployed,
+}
+
+/// How an image stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Supply {
+    /// Its hash is not known.
+    Unknown,
+    /// It cannot be had.
+    Failed,
+    /// It will be this one; `None` where the reference is known only when it has been pushed.
+    Coming(Option<ImageRef>),
+    /// It is where the pods get it from.
+    Ready(ImageRef),
+}
+
+impl ReleaseState {
+    /// A release of which nothing is known.
+    pub(super) fn fresh() -> Self {
+        Self { stale: true, ..Self::default() }
+    }
+
+    /// Its chart, values or manifests may have changed.
+    pub(super) fn mark_stale(&mut self) {
+        self.stale = true;
+        self.failed = None;
+    }
+
+    /// Lets a failure be tried again.
+    pub(super) fn retry(&mut self, which: impl Fn(&Failure) -> bool) {
+        if let Some(failed) = self.failed.take_if(|failed| which(&failed.failure)) {
+            self.stale |= failed.wanted.is_none();
+        }
+    }
+
+    /// The project's images that it uses, once known.
+    pub(super) fn uses(&self) -> Option<&BTreeSet<ArtifactName>> {
+        self.shape.as_ref().map(|shape| &shape.uses)
+    }
+
+    /// The examination has ended, well or not.
+    pub(super) fn is_examined(&self) -> bool {
+        self.shape.is_some() || self.failed.is_some()
+    }
+
+    /// It runs as wanted and is ready.
+    pub(super) fn is_live(&self) -> bool {
+        self.live
+    }
+
+    /// Why it is not as wanted.
+    pub(super) fn failed(&self) -> Option<&Failure> {
+        self.failed.as_ref().map(|failed| &failed.failure)
+    }
+
+    /// Something is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.examining.is_some() || self.work.is_some()
+    }
+
+    /// An act is under way that must report back before the session may leave.
+    pub(super) fn is_acting(&self) -> bool {
+        self.work.as_ref().is_some_and(|work| matches!(work.step, Step::Deploy | Step::RollBack))
+    }
+
+    /// Cancels what runs, on the way out.
+    pub(super) fn cancel(&mut self, name: &ReleaseName, effects: &mut Vec<Effect>) {
+        if let Some(work) = self.work.as_mut().filter(|work| !work.cancelled) {
+            work.cancelled = true;
+            effects.push(Effect::CancelRelease { release: name.clone() });
+        }
+    }
+
+    /// Starts whatever can start now. `undo` is what has been remembered so far.
+    pub(super) fn advance(
+        &mut self,
+        name: &ReleaseName,
+        around: &Surroundings,
+        undo: &mut Vec<Undo>,
+        next: &mut Generation,
+        effects: &mut Vec<Effect>,
+    ) {
+        let deploying = self.is_acting();
+        if self.stale && self.examining.is_none() && !deploying {
+            *next = next.next();
+            self.stale = false;
+            self.examining = Some(*next);
+            effects.push(Effect::Examine { release: name.clone(), generation: *next });
+        }
+        if self.stale || self.examining.is_some() || deploying {
+            return;
+        }
+        if !around.selected || around.reach == Reach::Examined {
+            return;
+        }
+        let Some(wanted) = self.wanted(name, around, effects) else { return };
+        if self.failed.as_ref().is_some_and(|failed| failed.wanted.as_ref() == Some(&wanted)) {
+            return;
+        }
+        let is_running = self.running.as_ref().is_some_and(|running| {
+            running.fingerprint == wanted.fingerprint && running.images == wanted.images
+        });
+        if is_running && around.reach == Reach::Deployed {
+            return self.settle(name, wanted, around, next, effects);
+        }
+        self.replace(name, wanted, around, undo, next, effects);
+    }
+
+    /// What should run, once every image's reference is known.
+    fn wanted(
+        &mut self,
+        name: &ReleaseName,
+        around: &Surroundings,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Wanted> {
+        let shape = self.shape.as_ref()?;
+        let mut images = BTreeMap::new();
+        let mut failed = Vec::new();
+        for artifact in &shape.uses {
+            match around.images.get(artifact)? {
+                Supply::Failed => failed.push(artifact.as_str()),
+                Supply::Unknown | Supply::Coming(None) => return None,
+                Supply::Coming(Some(image)) | Supply::Ready(image) => {
+                    images.insert(artifact.clone(), image.clone());
+                }
+            }
+        }
+        let fingerprint = shape.fingerprint.clone();
+        if failed.is_empty() {
+            return Some(Wanted { fingerprint, images });
+        }
+        self.hold(name, format!("image {}, which failed", failed.join(", ")), effects);
+        None
+    }
+
+    /// It runs as wanted: waits until it is ready, once.
+    fn settle(
+        &mut self,
+        name: &ReleaseName,
+        wanted: Wanted,
+        around: &Surroundings,
+        next: &mut Generation,
+        effects: &mut Vec<Effect>,
+    ) {
+        if !self.followed {
+            self.followed = true;
+            effects.push(Effect::Follow { release: name.clone() });
+        }
+        self.hold = None;
+        if !self.announced {
+            self.announced = true;
+            let revision = self.running.as_ref().and_then(|running| running.revision);
+            effects.push(told(name, ReleaseNews::Unchanged { revision }));
+        }
+        if self.live || self.work.is_some() {
+            return;
+        }
+        if !around.wait {
+            self.live = true;
+            return;
+        }
+        *next = next.next();
+        let generation = *next;
+        self.work = Some(Work { generation, wanted, step: Step::Settle, cancelled: false });
+        effects.push(Effect::Settle { release: name.clone(), generation });
+    }
+
+    /// Something else is wanted than what runs: renders it, and deploys it when all is there.
+    fn replace(
+        &mut self,
+        name: &ReleaseName,
+        wanted: Wanted,
+        around: &Surroundings,
+        undo: &mut Vec<Undo>,
+        next: &mut Generation,
+        effects: &mut Vec<Effect>,
+    ) {
+        let is_prepared = self.rendered.as_ref().is_some_and(|ready| ready.wanted == wanted);
+        if !is_prepared {
+            if self.work.is_none() {
+                *next = next.next();
+                let generation = *next;
+                let images = wanted.images.clone();
+                self.work = Some(Work { generation, wanted, step: Step::Render, cancelled: false });
+                effects.push(Effect::Render { release: name.clone(), generation, images });
+            } else {
+                self.end_settling(name, effects);
+            }
+            return;
+        }
+        if around.reach != Reach::Deployed {
+            return;
+        }
+        let all_ready = around.images.values().all(|supply| matches!(supply, Supply::Ready(_)));
+        if !all_ready {
+            return;
+        }
+        if !around.waits_for.is_empty() {
+            let names: Vec<&str> = around.waits_for.iter().map(ReleaseName::as_str).collect();
+            return self.hold(name, names.join(", "), effects);
+        }
+        if self.work.is_some() {
+            return self.end_settling(name, effects);
+        }
+        let Some(prepared) = self.rendered.take() else { return };
+        let new: Vec<Undo> =
+            prepared.undo.iter().filter(|step| !undo.contains(step)).cloned().collect();
+        if !new.is_empty() {
+            undo.extend(new.iter().cloned());
+            effects.push(Effect::Remember(new));
+        }
+        let generation = prepared.generation;
+        self.hold = None;
+        self.live = false;
+        self.running = None;
+        self.work = Some(Work {
+            generation,
+            wanted: prepared.wanted,
+            step: Step::Deploy,
+            cancelled: false,
+        });
+        effects.push(told(name, ReleaseNews::Deploying { why: prepared.why }));
+        effects.push(Effect::Deploy { release: name.clone(), generation });
+    }
+
+    /// What is being waited for is old: the slot is needed.
+    fn end_settling(&mut self, name: &ReleaseName, effects: &mut Vec<Effect>) {
+        if let Some(work) = &mut self.work
+            && work.step == Step::Settle
+            && !work.cancelled
+        {
+            work.cancelled = true;
+            effects.push(Effect::CancelRelease { release: name.clone() });
+        }
+    }
+
+    fn hold(&mut self, name: &ReleaseName, why: String, effects: &mut Vec<Effect>) {
+        if self.hold.as_ref() != Some(&why) {
+            let name = name.to_string();
+            effects.push(Effect::Tell(Report::Waiting { name, why: why.clone() }));
+            self.hold = Some(why);
+        }
+    }
+
+    fn fail(
+        &mut self,
+        name: &ReleaseName,
+        failure: Failure,
+        wanted: Option<Wanted>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.told.as_ref() != Some(&failure) {
+            effects.push(told(name, ReleaseNews::Failed(failure.clone())));
+            self.told = Some(failure.clone());
+        }
+        self.failed = Some(Failed { failure, wanted });
+    }
+
+    fn finish(&mut self, generation: Generation, step: Step) -> Option<Work> {
+        self.work.take_if(|work| work.generation == generation && work.step == step)
+    }
+
+    /// Answers `Examine`.
+    pub(super) fn on_examined(
+        &mut self,
+        name: &ReleaseName,
+        generation: Generation,
+        result: Result<Examined, Failure>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.examining != Some(generation) {
+            return;
+        }
+        self.examining = None;
+        if self.stale {
+            return;
+        }
+        match result {
+            Err(failure) => {
+                self.shape = None;
+                self.fail(name, failure, None, effects);
+            }
+            Ok(Examined { fingerprint, uses, running, drift }) => {
+                self.failed = None;
+                if !drift.is_empty() {
+                    effects.push(told(name, ReleaseNews::Drifted { what: drift }));
+                }
+                if running != self.running {
+                    self.live = false;
+                    self.announced = false;
+                }
+                self.running = running;
+                self.rendered = None;
+                self.shape = Some(Shape { fingerprint, uses });
+            }
+        }
+    }
+
+    /// Answers `Render`. Returns what stays on leaving.
+    pub(super) fn on_rendered(
+        &mut self,
+        name: &ReleaseName,
+        generation: Generation,
+        result: Result<Rendered, Failure>,
+        effects: &mut Vec<Effect>,
+    ) -> Vec<String> {
+        let Some(work) = self.finish(generation, Step::Render) else { return Vec::new() };
+        match result {
+            Err(failure) => {
+                self.fail(name, failure, Some(work.wanted), effects);
+                Vec::new()
+            }
+            Ok(Rendered { undo, kept, why }) => {
+                self.rendered = Some(Prepared { generation, wanted: work.wanted, undo, why });
+                kept
+            }
+        }
+    }
+
+    /// Answers `Deploy`.
+    pub(super) fn on_deployed(
+        &mut self,
+        name: &ReleaseName,
+        generation: Generation,
+        result: Result<Deployed, End>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(work) = self.finish(generation, Step::Deploy) else { return };
+        match result {
+            Err(End::Cancelled) => {}
+            Err(End::Stale) => self.stale = true,
+            Err(End::Failed(failure)) => self.fail(name, failure, Some(work.wanted), effects),
+            Ok(Deployed { revision, pruned, took }) => {
+                self.told = None;
+                self.failed = None;
+                self.followed = false;
+                self.announced = true;
+                let Wanted { fingerprint, images } = work.wanted;
+                self.running = Some(Running { fingerprint, images, revision });
+                effects.push(told(name, ReleaseNews::Deployed { revision, pruned, took }));
+            }
+        }
+    }
+
+    /// Answers `Settle`.
+    pub(super) fn on_settled(
+        &mut self,
+        name: &ReleaseName,
+        generation: Generation,
+        result: Result<Duration, End>,
+        rollback: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(work) = self.finish(generation, Step::Settle) else { return };
+        match result {
+            Err(End::Cancelled | End::Stale) => {}
+            Err(End::Failed(failure)) => {
+                self.fail(name, failure, Some(work.wanted.clone()), effects);
+                if rollback {
+                    self.work = Some(Work { step: Step::RollBack, cancelled: false, ..work });
+                    effects.push(Effect::RollBack { release: name.clone(), generation });
+                }
+            }
+            Ok(took) => {
+                self.live = true;
+                self.told = None;
+                effects.push(told(name, ReleaseNews::Live { took }));
+            }
+        }
+    }
+
+    /// Answers `RollBack`.
+    pub(super) fn on_rolled_back(
+        &mut self,
+        name: &ReleaseName,
+        generation: Generation,
+        result: Result<u32, Failure>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if self.finish(generation, Step::RollBack).is_none() {
+            return;
+        }
+        self.running = None;
+        self.followed = false;
+        match result {
+            Ok(revision) => effects.push(told(name, ReleaseNews::RolledBack { revision })),
+            Err(failure) => {
+                let wanted = self.failed.take().and_then(|failed| failed.wanted);
+                self.fail(name, failure, wanted, effects);
+            }
+        }
+    }
+}
+
+fn told(name: &ReleaseName, news: ReleaseNews) -> Effect {
+    Effect::Tell(Report::Release { name: name.clone(), news })
+}
