@@ -40,6 +40,7 @@
 //! Start reading at `engine/session.rs`.
 
 pub mod build;
+pub mod docker;
 pub mod engine;
 pub mod files;
 pub mod model;

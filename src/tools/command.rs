@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio_util::sync::CancellationToken;
 
 use super::group::Group;
-use super::{ToolError, Tools};
+use super::{Piped, ToolError, Tools};
 
 /// How long a program that was asked to end may take before it is killed. Helm ends in 0.1 s and
 /// leaves a usable release when it may end by itself.
@@ -144,8 +144,9 @@ impl ToolCommand {
         let Some(path) = self.tools.find(&self.program) else {
             return Err(ToolError::Missing { program: self.program });
         };
+        let stdin = if self.stdin.is_empty() { Stdio::null() } else { Stdio::piped() };
         let mut child = self
-            .spawn(&path)
+            .spawn(&path, stdin, Stdio::piped())
             .map_err(|source| ToolError::NotStarted { command: display.clone(), source })?;
         // A child that has been reaped already has no id; its group is empty then.
         let group = child.id().and_then(Group::led_by);
@@ -232,16 +233,45 @@ impl ToolCommand {
         }
     }
 
-    fn spawn(&self, path: &std::path::Path) -> std::io::Result<tokio::process::Child> {
+    /// Starts it and hands out its stdin and stdout as one connection; stderr is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ToolError`] when it is missing or cannot be started.
+    pub fn open(self) -> Result<Piped, ToolError> {
+        let command = self.display();
+        let Some(path) = self.tools.find(&self.program) else {
+            return Err(ToolError::Missing { program: self.program });
+        };
+        let refused = |source| ToolError::NotStarted { command, source };
+        let mut child = match self.spawn(&path, Stdio::piped(), Stdio::null()) {
+            Ok(child) => child,
+            Err(error) => return Err(refused(error)),
+        };
+        let group = child.id().and_then(Group::led_by);
+        match (child.stdin.take(), child.stdout.take()) {
+            (Some(stdin), Some(stdout)) => {
+                Ok(Piped { stdin, stdout, _group: group, _child: child })
+            }
+            _ => Err(refused(std::io::ErrorKind::BrokenPipe.into())),
+        }
+    }
+
+    fn spawn(
+        &self,
+        path: &std::path::Path,
+        stdin: Stdio,
+        stderr: Stdio,
+    ) -> std::io::Result<tokio::process::Child> {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that starts children")]
         let mut command = tokio::process::Command::new(path);
         command
             .args(&self.args)
             .env_clear()
             .envs(self.tools.environment())
-            .stdin(if self.stdin.is_empty() { Stdio::null() } else { Stdio::piped() })
+            .stdin(stdin)
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(stderr)
             .process_group(0)
             .kill_on_drop(true);
         if let Some(folder) = &self.folder {

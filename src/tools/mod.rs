@@ -8,6 +8,7 @@
 mod command;
 mod error;
 mod group;
+mod piped;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,7 @@ use std::sync::Arc;
 pub use command::{Output, ToolCommand};
 pub use error::ToolError;
 pub use group::kill_all;
+pub use piped::Piped;
 
 /// Where programs are found and which environment they get; made once by `cli`.
 #[derive(Debug, Clone)]

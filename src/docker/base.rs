@@ -1,0 +1,94 @@
+//! Base images: what a `FROM` line means at this moment.
+
+use std::time::Instant;
+
+use crate::model::{ImageRef, Platform};
+
+use super::credentials::Credentials;
+use super::{DockerError, Engine};
+
+/// What a base image is, so that it can be hashed, and the reference that makes a build use it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseImage {
+    /// What the Dockerfile that is sent says.
+    ///
+    /// For an image of a registry that is the reference with its digest. For an image in the
+    /// Engine it is the reference as it was written: a graphdriver Engine cannot be given an
+    /// image ID in `FROM`, and a containerd store looks images up by their exact name. The build
+    /// looks at [`Self::identity`] again when it has ended.
+    pub reference_to_use: String,
+    /// The registry's digest where one is known, else the Engine's ID.
+    pub identity: String,
+    /// It is in the Engine, so that its name could come to mean another image.
+    pub is_local: bool,
+    /// When the registry was asked.
+    pub asked: Option<Instant>,
+}
+
+/// A base image that was asked for before.
+pub(super) type KnownBase = BaseImage;
+
+impl Engine {
+    /// What `reference` means: the Engine's own image if it is there for `platform`, otherwise
+    /// what its registry has, which is asked once a session.
+    ///
+    /// # Errors
+    ///
+    /// [`DockerError::NoImage`] and [`DockerError::Unauthorized`] when neither has it.
+    pub async fn base(
+        &self,
+        reference: &str,
+        platform: &Platform,
+        credentials: &Credentials,
+    ) -> Result<BaseImage, DockerError> {
+        let image = ImageRef::parse(reference).map_err(|error| DockerError::NoImage {
+            image: reference.to_owned(),
+            why: error.to_string(),
+        })?;
+        if let Some(base) = self.local_base(&image, platform).await? {
+            return Ok(base);
+        }
+        if let Some(known) = self.known_base(reference, platform) {
+            return Ok(known);
+        }
+        let login = credentials.login(image.host()).await?;
+        let remote = self.remote(&image, login.as_ref()).await?;
+        let base = BaseImage {
+            reference_to_use: image.with_digest(remote.digest.clone()).to_string(),
+            identity: remote.digest.to_string(),
+            is_local: false,
+            asked: Some(Instant::now()),
+        };
+        self.remember_base(reference, platform, base.clone());
+        Ok(base)
+    }
+
+    /// The Engine's own image, if it has one for `platform`.
+    async fn local_base(
+        &self,
+        image: &ImageRef,
+        platform: &Platform,
+    ) -> Result<Option<BaseImage>, DockerError> {
+        let Some(local) = self.image(&image.to_string()).await? else { return Ok(None) };
+        // BuildKit turns to the registry when the Engine's image is for another platform.
+        if (&local.platform.os, &local.platform.arch) != (&platform.os, &platform.arch) {
+            return Ok(None);
+        }
+        // The registry's digest says the same on every machine; an ID does not where stores
+        // differ. With several it is not known which one a person pulled, so the ID decides.
+        let mut digests = local.repo_digests.iter().filter_map(|text| {
+            let known = ImageRef::parse(text).ok()?;
+            if known.same_repository(image) { known.digest().cloned() } else { None }
+        });
+        let identity = match (digests.next(), digests.next()) {
+            (Some(digest), None) => digest,
+            _ => local.id,
+        };
+        Ok(Some(BaseImage {
+            reference_to_use: image.to_string(),
+            identity: identity.to_string(),
+            is_local: true,
+            asked: None,
+        }))
+    }
+}

@@ -1,0 +1,31 @@
+//! The Engine: where it listens, what it has, what can be asked of it.
+//!
+//! Comes in: the environment wharf was started with. Goes out: an [`Engine`] whose questions and
+//! acts are one request each, over one connection each, which closes when the call is dropped;
+//! that is how a push, a build or a command is cancelled, and why nothing is left behind.
+//! Knows nothing of artifacts, clusters or why an image is wanted.
+//!
+//! The client is wharf's own, on hyper: it needs raw connections for BuildKit's sessions and for
+//! commands in nodes over every transport, ssh and TLS included, and the end of a request must be
+//! the end of its socket.
+
+mod base;
+mod connection;
+mod container;
+mod credentials;
+mod endpoint;
+mod engine;
+mod error;
+mod http;
+mod image;
+#[cfg(test)]
+mod tests;
+
+pub use base::BaseImage;
+pub use connection::Connection;
+pub use container::{Container, Ended, Exec};
+pub use credentials::{Credentials, Login};
+pub use endpoint::Endpoint;
+pub use engine::{Engine, EngineInfo};
+pub use error::DockerError;
+pub use image::{EngineImage, PushNews, Pushing, RemoteImage};
