@@ -144,12 +144,13 @@ impl ArtifactState {
 
     /// The Engine has the image that it will be.
     pub(super) fn is_built(&self) -> bool {
-        self.image().is_some() && self.seen.is_some_and(|seen| seen.built)
+        self.image().is_some() && self.seen.as_ref().is_some_and(|seen| seen.built)
     }
 
     /// It is known not to be in the Engine, nor where the pods get it from.
     fn must_be_built(&self) -> bool {
-        self.image().is_some() && self.seen.is_some_and(|seen| !seen.built && !seen.delivered)
+        self.image().is_some()
+            && self.seen.as_ref().is_some_and(|seen| !seen.built && seen.delivered.is_none())
     }
 
     /// A dependant that will be built needs this one in the Engine.
@@ -212,14 +213,15 @@ impl ArtifactState {
             Wish::Unknown | Wish::Name => return,
             Wish::Built | Wish::Delivered => {}
         }
-        let Some(seen) = self.seen else {
+        let Some(seen) = self.seen.clone() else {
             return self.work_on(name, Step::Look, image, effects);
         };
+        if let Some(delivered) = seen.delivered {
+            let found = if delivered.digest().is_some() { "registry" } else { "nodes" };
+            self.ready = Some(delivered);
+            return self.announce(name, image, found, effects);
+        }
         match around.wish {
-            _ if seen.delivered && !self.afresh => {
-                self.ready = Some(image.clone());
-                self.announce(name, image, "nodes", effects);
-            }
             Wish::Built if seen.built => self.announce(name, image, "engine", effects),
             _ if seen.built => self.work_on(name, Step::Deliver, image, effects),
             _ if around.no_build => {
@@ -388,7 +390,7 @@ impl ArtifactState {
             Ok(Built { cached, steps, took }) => {
                 self.afresh = false;
                 self.told = None;
-                self.seen = Some(Seen { built: true, delivered: false });
+                self.seen = Some(Seen { built: true, delivered: None });
                 self.announced = Some(work.image.clone());
                 let news = ArtifactNews::Built { image: work.image, took, cached: (cached, steps) };
                 effects.push(told(name, news));

@@ -153,10 +153,11 @@ pub struct Hashed {
 }
 
 /// Where an image is already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Seen {
-    /// Where the pods get it from: all nodes, or the registry.
-    pub delivered: bool,
+    /// Where the pods get it from (all nodes, or the registry), under this reference: with its
+    /// digest where a registry named one.
+    pub delivered: Option<ImageRef>,
     /// In the Engine.
     pub built: bool,
 }

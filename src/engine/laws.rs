@@ -231,7 +231,7 @@ impl World {
             }
             Effect::Look { artifact, generation, image } => {
                 let seen = Seen {
-                    delivered: self.nodes.contains(&image),
+                    delivered: self.nodes.contains(&image).then(|| image.clone()),
                     built: self.engine.contains(&image),
                 };
                 let result = if well { Ok(seen) } else { Err(failure()) };

@@ -1,1 +1,274 @@
-//! Stories.
+//! Stories of the loop, told as a person would see them.
+
+use std::time::Duration;
+
+use crate::model::{Generation, ImageRef, Undo};
+use crate::report::{ArtifactNews, Failure, ReleaseNews, Report};
+
+use super::laws::{artifact, project, release};
+use super::*;
+
+/// A session whose effects are told in one line each.
+struct Story {
+    session: Session,
+    effects: Vec<Effect>,
+}
+
+impl Story {
+    fn new(options: Options) -> Self {
+        let mut session = Session::new(project(), options, vec![]);
+        let effects = session.begin();
+        Self { session, effects }
+    }
+
+    fn watching() -> Self {
+        Self::new(Options::new(Goal::Watching))
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<String> {
+        let effects = self.session.handle(event);
+        self.effects.extend(effects.clone());
+        effects.iter().filter_map(line).collect()
+    }
+
+    fn generation(&self, wanted: impl Fn(&Effect) -> Option<Generation>) -> Generation {
+        self.effects.iter().rev().find_map(wanted).expect("such an effect was answered")
+    }
+
+    fn hashed(&mut self, name: &str, tag: &str) -> Vec<String> {
+        let generation = self.generation(|effect| match effect {
+            Effect::Hash { artifact, generation, .. } if artifact.as_str() == name => {
+                Some(*generation)
+            }
+            _ => None,
+        });
+        let hashed = Hashed { image: image(name, tag), why: "app.py changed".into() };
+        self.tell(Event::Hashed { artifact: artifact(name), generation, result: Ok(hashed) })
+    }
+
+    fn seen(&mut self, name: &str, seen: Seen) -> Vec<String> {
+        let generation = self.generation(|effect| match effect {
+            Effect::Look { artifact, generation, .. } if artifact.as_str() == name => {
+                Some(*generation)
+            }
+            _ => None,
+        });
+        self.tell(Event::Seen { artifact: artifact(name), generation, result: Ok(seen) })
+    }
+
+    fn built(&mut self, name: &str, result: Result<(), End>) -> Vec<String> {
+        let generation = self.generation(|effect| match effect {
+            Effect::Build { artifact, generation, .. } if artifact.as_str() == name => {
+                Some(*generation)
+            }
+            _ => None,
+        });
+        let built = Built { cached: 1, steps: 2, took: Duration::ZERO };
+        let result = result.map(|()| built);
+        self.tell(Event::Built { artifact: artifact(name), generation, result })
+    }
+
+    fn examined(&mut self, name: &str, uses: &[&str], running: Option<Running>) -> Vec<String> {
+        let generation = self.generation(|effect| match effect {
+            Effect::Examine { release, generation } if release.as_str() == name => {
+                Some(*generation)
+            }
+            _ => None,
+        });
+        let examined = Examined {
+            fingerprint: "f".into(),
+            uses: uses.iter().map(|name| artifact(name)).collect(),
+            running,
+            drift: vec![],
+        };
+        self.tell(Event::Examined { release: release(name), generation, result: Ok(examined) })
+    }
+
+    fn settled(&mut self, name: &str, result: Result<Duration, End>) -> Vec<String> {
+        let generation = self.generation(|effect| match effect {
+            Effect::Settle { release, generation } if release.as_str() == name => Some(*generation),
+            _ => None,
+        });
+        self.tell(Event::Settled { release: release(name), generation, result })
+    }
+
+    /// A session in which everything runs and nothing had to be done for it.
+    fn up() -> Self {
+        let mut story = Self::watching();
+        for name in ["base", "web"] {
+            story.hashed(name, "1");
+        }
+        story.hashed("api", "1");
+        let images = [(artifact("api"), image("api", "1")), (artifact("web"), image("web", "1"))];
+        let running = |images| Running { fingerprint: "f".into(), images, revision: Some(3) };
+        story.examined("db", &[], Some(running([].into())));
+        story.examined("shop", &["api", "web"], Some(running(images.into())));
+        for name in ["api", "web"] {
+            story.seen(name, Seen { delivered: Some(image(name, "1")), built: true });
+        }
+        for name in ["db", "shop"] {
+            story.settled(name, Ok(Duration::ZERO));
+        }
+        story
+    }
+}
+
+fn image(name: &str, tag: &str) -> ImageRef {
+    ImageRef::parse(&format!("{name}:{tag}")).unwrap()
+}
+
+fn saved(name: &str) -> Event {
+    Event::Saved(Saved {
+        artifacts: [artifact(name)].into(),
+        shown: vec![format!("{name}/app.py")],
+        ..Saved::default()
+    })
+}
+
+/// An effect as a story tells it.
+fn line(effect: &Effect) -> Option<String> {
+    Some(match effect {
+        Effect::Hash { artifact, .. } => format!("hash {artifact}"),
+        Effect::Look { image, .. } => format!("look {image}"),
+        Effect::Build { image, .. } => format!("build {image}"),
+        Effect::Deliver { image, .. } => format!("deliver {image}"),
+        Effect::CancelArtifact { artifact } => format!("cancel {artifact}"),
+        Effect::Examine { release, .. } => format!("examine {release}"),
+        Effect::Render { release, .. } => format!("render {release}"),
+        Effect::Deploy { release, .. } => format!("deploy {release}"),
+        Effect::Settle { release, .. } => format!("settle {release}"),
+        Effect::CancelRelease { release } => format!("cancel {release}"),
+        Effect::RollBack { release, .. } => format!("roll back {release}"),
+        Effect::Remember(steps) => format!("remember {}", steps.len()),
+        Effect::Unwind(steps) => format!("unwind {}", steps.len()),
+        Effect::Exit(exit) => format!("exit {}", exit.code()),
+        Effect::Abort => "abort".into(),
+        Effect::EndRound { failed, .. } => format!("round over, {failed} failed"),
+        Effect::Tell(Report::Waiting { name, why }) => format!("{name} waits for {why}"),
+        Effect::Tell(Report::Changed { paths, .. }) => format!("{} changed", paths.join(", ")),
+        Effect::Tell(Report::Artifact { name, news: ArtifactNews::Failed(failure) }) => {
+            format!("{name} failed: {failure}")
+        }
+        Effect::Tell(Report::Artifact { name, news: ArtifactNews::Unchanged { .. } }) => {
+            format!("{name} unchanged")
+        }
+        Effect::Tell(Report::Release { name, news: ReleaseNews::Failed(failure) }) => {
+            format!("{name} failed: {failure}")
+        }
+        _ => return None,
+    })
+}
+
+#[test]
+fn nothing_is_touched_when_everything_runs_as_it_should() {
+    let story = Story::up();
+    let acts = story.effects.iter().filter_map(line);
+    let acts: Vec<String> = acts
+        .filter(|line| {
+            ["build", "deliver", "render", "deploy"].iter().any(|act| line.starts_with(act))
+        })
+        .collect();
+    assert_eq!(acts, Vec::<String>::new());
+    assert_eq!(story.effects.iter().filter_map(line).next_back().unwrap(), "round over, 0 failed");
+}
+
+#[test]
+fn a_save_during_a_build_replaces_it_only_when_the_hash_differs() {
+    let mut story = Story::up();
+    assert_eq!(story.tell(saved("web")), ["hash web"]);
+    assert_eq!(story.hashed("web", "2"), ["web/app.py changed", "look web:2", "render shop"]);
+    assert_eq!(story.seen("web", Seen::default()), ["build web:2"]);
+    assert_eq!(story.tell(saved("web")), ["hash web"], "hashed while the build runs");
+    assert_eq!(story.hashed("web", "2"), Vec::<String>::new(), "the same content: it goes on");
+    story.tell(saved("web"));
+    assert_eq!(story.hashed("web", "3"), ["web/app.py changed", "cancel web"]);
+    assert_eq!(story.built("web", Err(End::Cancelled)), ["look web:3"], "one build at a time");
+    assert_eq!(story.seen("web", Seen::default()), ["build web:3"]);
+    assert_eq!(story.built("web", Ok(())), ["deliver web:3"]);
+}
+
+#[test]
+fn a_changed_base_rebuilds_its_dependants_alone() {
+    let mut story = Story::up();
+    assert_eq!(story.tell(saved("base")), ["hash base"]);
+    assert_eq!(story.hashed("base", "2"), ["hash api"]);
+    assert_eq!(story.hashed("api", "2"), ["base/app.py changed", "look api:2", "render shop"]);
+    assert_eq!(story.seen("api", Seen::default()), ["look base:2"]);
+    assert_eq!(story.seen("base", Seen::default()), ["build base:2"]);
+    assert_eq!(story.built("base", Ok(())), ["build api:2"]);
+}
+
+#[test]
+fn a_touched_file_is_passed_over_in_silence() {
+    let mut story = Story::up();
+    story.tell(saved("web"));
+    assert_eq!(story.hashed("web", "1"), Vec::<String>::new());
+}
+
+#[test]
+fn a_failure_is_told_once_and_the_next_save_tries_again() {
+    let mut story = Story::up();
+    story.tell(saved("web"));
+    story.hashed("web", "2");
+    story.seen("web", Seen::default());
+    let broken = || End::Failed(Failure::work("wharf::build::failed", "it broke"));
+    assert_eq!(
+        story.built("web", Err(broken())),
+        ["web failed: it broke", "shop waits for image web, which failed"]
+    );
+    story.tell(saved("web"));
+    story.hashed("web", "3");
+    assert_eq!(story.seen("web", Seen::default()), ["build web:3"]);
+}
+
+#[test]
+fn leaving_waits_for_what_acts_and_then_unwinds() {
+    let mut session = Session::new(project(), Options::new(Goal::Watching), vec![undo()]);
+    let effects = session.begin();
+    let generation = effects.iter().find_map(|effect| match effect {
+        Effect::Hash { artifact, generation, .. } if artifact.as_str() == "web" => {
+            Some(*generation)
+        }
+        _ => None,
+    });
+    let mut story = Story { session, effects };
+    assert!(generation.is_some());
+    assert_eq!(story.tell(Event::Interrupted), ["unwind 1"]);
+    assert_eq!(story.hashed("web", "1"), Vec::<String>::new());
+    assert_eq!(story.tell(Event::Unwound(vec![])), ["exit 0"]);
+    assert_eq!(story.tell(saved("web")), Vec::<String>::new());
+}
+
+#[test]
+fn a_second_interrupt_names_what_is_left() {
+    let mut session = Session::new(project(), Options::new(Goal::Watching), vec![undo()]);
+    session.begin();
+    session.handle(Event::Interrupted);
+    let effects = session.handle(Event::Interrupted);
+    let farewell = effects.iter().find_map(|effect| match effect {
+        Effect::Farewell { leftovers, .. } => Some(leftovers),
+        _ => None,
+    });
+    assert_eq!(farewell.unwrap()[0].by_hand, "helm uninstall shop -n default");
+    assert_eq!(effects.last(), Some(&Effect::Exit(Exit::Interrupted)));
+}
+
+#[test]
+fn one_named_image_brings_the_releases_that_use_it() {
+    let mut options = Options::new(Goal::Watching);
+    options.only.artifacts.insert(artifact("web"));
+    let mut story = Story::new(options);
+    let first: Vec<String> = story.effects.iter().filter_map(line).collect();
+    assert_eq!(first, ["hash web", "examine db", "examine shop"]);
+    story.examined("db", &[], None);
+    assert_eq!(story.examined("shop", &["api", "web"], None), ["hash base", "render db"]);
+}
+
+fn undo() -> Undo {
+    Undo::HelmRelease {
+        release: release("shop"),
+        namespace: crate::model::Namespace::parse("default").unwrap(),
+        extras: vec![],
+        claims: true,
+    }
+}
