@@ -41,6 +41,7 @@
 
 pub mod build;
 pub mod docker;
+pub mod dockerfile;
 pub mod engine;
 pub mod files;
 pub mod model;
