@@ -9,6 +9,9 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use wharf::dockerfile::{ContextFilter, Patterns};
 use wharf::tools::Tools;
 
+// Docker 20.10 reads `+`, `(`, `)`, `|`, `{` and `}` of a pattern as a regular expression's;
+// wharf, like newer ones, takes them as they are. So they occur in names here, not in patterns.
+
 /// A tree in which every name that the patterns below are made of occurs at several depths.
 const FILES: &[&str] = &[
     "a",
@@ -44,6 +47,7 @@ const FILES: &[&str] = &[
     "f/.hidden/x.md",
     "f/a b",
     "f/a+b",
+    "f/keep",
 ];
 
 /// Folders with nothing in them: they are part of a context too.
@@ -67,7 +71,6 @@ fn part() -> impl Strategy<Value = String> {
         1 => Just("e**".to_owned()),
         1 => Just(".hidden".to_owned()),
         1 => Just("a b".to_owned()),
-        1 => Just("a+b".to_owned()),
         1 => Just(".".to_owned()),
         1 => Just("..".to_owned()),
         1 => Just("empty".to_owned()),
@@ -82,18 +85,19 @@ fn line() -> impl Strategy<Value = String> {
         2 => format!("  {pattern}\t"),
         _ => pattern,
     });
+    let either = (decorated, any::<bool>())
+        .prop_map(|(pattern, lets_in)| if lets_in { format!("!{pattern}") } else { pattern });
     prop_oneof![
-        8 => decorated.clone(),
-        5 => decorated.prop_map(|pattern| format!("!{pattern}")),
+        12 => either,
         1 => Just("# a comment".to_owned()),
         1 => Just(String::new()),
     ]
 }
 
 /// Every path that a build of `COPY . /` with this ignore file has, by a real build.
-async fn by_docker(tools: &Tools, context: &Path) -> BTreeSet<String> {
+async fn by_docker(tools: &Tools, docker: &str, context: &Path) -> BTreeSet<String> {
     let out = tools
-        .command("docker")
+        .command(docker)
         .args(["build", "--quiet", "--output", "type=tar,dest=-", "."])
         .folder(context)
         .run()
@@ -125,6 +129,24 @@ fn tools() -> Tools {
     Tools::new(environment).with_variable("DOCKER_BUILDKIT", "1")
 }
 
+/// A `docker` that can drive BuildKit: newer ones leave that to a plugin, which may be missing.
+async fn client(tools: &Tools) -> &'static str {
+    for docker in ["docker", "/usr/bin/docker"] {
+        let help = tools.command(docker).args(["build", "--help"]).run().await;
+        if help.is_ok_and(|help| help.text().contains("--output")) {
+            return docker;
+        }
+    }
+    panic!("no `docker` here can use BuildKit: install buildx");
+}
+
+/// `PROPTEST_CASES` asks for more than the usual run makes; each is a build of half a second.
+fn cases() -> u32 {
+    #[expect(clippy::disallowed_methods, reason = "a test starts where `cli` does")]
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    asked.and_then(|asked| asked.parse().ok()).unwrap_or(60)
+}
+
 #[test]
 #[ignore = "needs Docker"]
 fn dockerignore_means_what_docker_makes_of_it() {
@@ -140,8 +162,9 @@ fn dockerignore_means_what_docker_makes_of_it() {
     }
     std::fs::write(root.join("Dockerfile"), "FROM scratch\nCOPY . /\n").expect("a file");
     let tools = tools();
+    let docker = runtime.block_on(client(&tools));
     let mut runner = TestRunner::new(Config {
-        cases: 60,
+        cases: cases(),
         max_shrink_iters: 80,
         failure_persistence: None,
         ..Config::default()
@@ -150,12 +173,12 @@ fn dockerignore_means_what_docker_makes_of_it() {
     let result = runner.run(&lines, |lines| {
         let ignore = lines.join("\n");
         // A context in which nothing is left is an error of its own; one file always stays.
-        let ignore = format!("{ignore}\n!f/a+b\n");
+        let ignore = format!("{ignore}\n!f/keep\n");
         if Patterns::read(ignore.as_bytes()).is_err() {
             return Ok(());
         }
         std::fs::write(root.join(".dockerignore"), &ignore).expect("a file");
-        let real = runtime.block_on(by_docker(&tools, root));
+        let real = runtime.block_on(by_docker(&tools, docker, root));
         let ours = by_wharf(root, &ignore);
         let missing: Vec<_> = real.difference(&ours).collect();
         let extra: Vec<_> = ours.difference(&real).collect();
