@@ -124,7 +124,6 @@ fn by_wharf(context: &Path, ignore: &str) -> BTreeSet<String> {
 }
 
 fn tools() -> Tools {
-    #[expect(clippy::disallowed_methods, reason = "a test starts where `cli` does")]
     let environment: BTreeMap<_, _> = std::env::vars_os().collect();
     Tools::new(environment).with_variable("DOCKER_BUILDKIT", "1")
 }
