@@ -40,6 +40,7 @@
 //! Start reading at `engine/session.rs`.
 
 pub mod build;
+pub mod cluster;
 pub mod docker;
 pub mod dockerfile;
 pub mod engine;

@@ -43,6 +43,14 @@ impl Tools {
         Self { environment: Arc::new(environment) }
     }
 
+    /// The same tools, whose children do not get `name`.
+    #[must_use]
+    pub fn without_variable(&self, name: &str) -> Self {
+        let mut environment = self.environment.as_ref().clone();
+        environment.remove(std::ffi::OsStr::new(name));
+        Self { environment: Arc::new(environment) }
+    }
+
     /// A variable of the environment that children get.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&OsString> {
