@@ -86,6 +86,18 @@ pub struct DockerInputs {
     pub network: Option<String>,
     /// `host:address` pairs.
     pub add_hosts: Vec<String>,
+    /// Base images that lie in the Engine. Their references cannot be pinned in `FROM`, so the
+    /// build looks again, when it has ended, whether they still mean what was hashed.
+    pub local_bases: Vec<LocalBase>,
+}
+
+/// A base image in the Engine, as it was hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalBase {
+    /// As [`DockerInputs::dockerfile_text`] has it.
+    pub reference: String,
+    /// [`crate::docker::BaseImage::identity`].
+    pub identity: String,
 }
 
 /// A further build context.

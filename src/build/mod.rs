@@ -11,7 +11,7 @@ mod why;
 
 pub use error::BuildError;
 pub use inputs::{
-    BuildInputs, CommandInputs, DockerInputs, Entry, EntryKind, InputsKind, NamedInputs,
+    BuildInputs, CommandInputs, DockerInputs, Entry, EntryKind, InputsKind, LocalBase, NamedInputs,
 };
 pub use scope::BuildScope;
 pub use why::{InputPart, InputsDigest};

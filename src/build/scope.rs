@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::docker::{Credentials, Engine};
 use crate::files::StatCache;
 use crate::model::Platform;
 use crate::tools::Tools;
@@ -12,6 +13,10 @@ use crate::tools::Tools;
 pub struct BuildScope {
     /// Finds programs and knows the environment that wharf was started with.
     pub tools: Tools,
+    /// Builds, and knows the base images that it has.
+    pub engine: Engine,
+    /// For base images in registries.
+    pub credentials: Credentials,
     /// The project's state directory: digests and logs of the last builds lie here.
     pub state_dir: PathBuf,
     /// Content hashes of files by their metadata.
