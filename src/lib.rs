@@ -41,10 +41,12 @@
 
 pub mod build;
 pub mod cluster;
+pub mod config;
 pub mod docker;
 pub mod dockerfile;
 pub mod engine;
 pub mod files;
+pub mod graph;
 pub mod model;
 pub mod report;
 pub mod tools;

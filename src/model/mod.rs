@@ -8,6 +8,7 @@ mod cluster;
 mod image;
 mod name;
 mod object;
+mod order;
 mod project;
 mod undo;
 
@@ -16,6 +17,7 @@ pub use cluster::{ClusterIdentity, ClusterKind, Delivery};
 pub use image::{ContentHash, Digest, ImageError, ImageRef, Platform, Tag};
 pub use name::{ArtifactName, ContextName, NameError, Namespace, ProjectName, ReleaseName};
 pub use object::{ObjectRef, WorkloadKind, WorkloadRef};
+pub use order::cycle;
 pub use project::{
     Artifact, BuildSecret, Builder, Chart, ClusterChoice, CommandBuild, DockerBuild, Forward,
     ForwardPort, HelmSource, LogFilter, ManifestSource, NamedContext, Origin, Project, Release,

@@ -1,0 +1,8 @@
+//! A project written out again: `wharf config` and `wharf init`.
+
+mod effective;
+mod init;
+mod write;
+
+pub use effective::render_effective;
+pub use init::init;

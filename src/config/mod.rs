@@ -1,0 +1,193 @@
+//! What the project is: `wharf.yaml`, or what a folder shows by itself, as a validated `Project`.
+//!
+//! Comes in: a folder, perhaps a file, profiles, the environment. Goes out: a [`Project`] whose
+//! names and paths fit together, and where each value came from; or a [`ConfigError`] that points
+//! at the line. [`load`] and [`infer`] read the disk; everything else here is pure.
+//!
+//! The way of a file: `node` (YAML with places) → `merge` (profiles) → `expand` (`${NAME}`) →
+//! `read` and `schema` (typed, unknown keys refused) → `resolve` (paths, names) → claims about the
+//! disk, checked last.
+
+mod diff;
+mod disk;
+mod document;
+mod error;
+mod expand;
+mod inference;
+mod mask;
+mod merge;
+mod needs;
+mod node;
+mod provenance;
+mod read;
+mod resolve;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::model::{Origin, Project};
+
+use error::{Place, Problem};
+use node::{Fault, Node};
+use read::Read as _;
+use resolve::Claim;
+
+pub use diff::{Changes, ProjectDiff, diff};
+pub use document::{init, render_effective};
+pub use error::ConfigError;
+pub use needs::with_inferred_needs;
+pub use provenance::{Provenance, Source};
+pub use schema::schema;
+
+/// What is asked for.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigRequest {
+    /// The folder that wharf was started in, absolute.
+    pub dir: PathBuf,
+    /// `-f`: this file and no other; relative to `dir`.
+    pub file: Option<PathBuf>,
+    /// `-p`: profiles, laid over the rest in this order.
+    pub profiles: Vec<String>,
+    /// What `${NAME}` may name.
+    pub environment: BTreeMap<String, String>,
+    /// What `~` means.
+    pub home: Option<PathBuf>,
+}
+
+/// A project and how it came to be.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The project.
+    pub project: Project,
+    /// Where its values came from.
+    pub provenance: Provenance,
+    /// What a person should know about it, such as a Dockerfile that nothing uses.
+    pub notes: Vec<String>,
+}
+
+/// Reads the configuration that `request` means, or infers one where there is no file.
+///
+/// Without `-f` it is `wharf.yaml` or `wharf.yml` in the folder or the nearest of its parents, up
+/// to the root of the repository.
+///
+/// # Errors
+///
+/// [`ConfigError`] says what is wrong with it, and where.
+pub fn load(request: &ConfigRequest) -> Result<Loaded, ConfigError> {
+    match disk::find(&request.dir, request.file.as_deref())? {
+        disk::Found::File(path) => read(&path, request),
+        disk::Found::Skaffold(path) => Err(ConfigError::new(Problem::Skaffold(path))),
+        disk::Found::Nothing => {
+            let loaded = infer(&request.dir)?;
+            if let Some(name) = request.profiles.first() {
+                let problem = Problem::UnknownProfile { name: name.clone(), known: vec![] };
+                return Err(ConfigError::new(problem));
+            }
+            Ok(loaded)
+        }
+    }
+}
+
+/// Infers a project from what lies in `dir`, whether or not there is a file.
+///
+/// # Errors
+///
+/// [`ConfigError`] when there is nothing to infer one from, or when it poses a question; the
+/// question's answer is part of the error.
+pub fn infer(dir: &Path) -> Result<Loaded, ConfigError> {
+    let listing = inference::Listing::of(dir)?;
+    inference::infer(&listing)
+}
+
+/// The project that the text of a configuration file describes, without a look at the disk.
+///
+/// `path` is where the file lies, absolute; its folder is the project's root.
+///
+/// # Errors
+///
+/// [`ConfigError`] points at what is wrong.
+pub fn parse(text: &str, path: &Path, request: &ConfigRequest) -> Result<Loaded, ConfigError> {
+    understand(text, path, request).map(|(loaded, _)| loaded)
+}
+
+fn read(path: &Path, request: &ConfigRequest) -> Result<Loaded, ConfigError> {
+    let text = disk::text(path)?;
+    let (loaded, claims) = understand(&text, path, request)?;
+    for claim in &claims {
+        if let Err(problem) = disk::check(claim, &loaded.project.root) {
+            let fault =
+                Fault { profile: claim.profile.clone(), ..Fault::new(problem, claim.at.clone()) };
+            return Err(placed(fault, &text, path));
+        }
+    }
+    Ok(loaded)
+}
+
+fn understand(
+    text: &str,
+    path: &Path,
+    request: &ConfigRequest,
+) -> Result<(Loaded, Vec<Claim>), ConfigError> {
+    let place = |fault| placed(fault, text, path);
+    let mut document = node::parse(text).map_err(place)?;
+    let profiles = merge::take_profiles(&mut document).map_err(place)?;
+    for name in &request.profiles {
+        if !profiles.iter().any(|(known, _)| known == name) {
+            let known = profiles.into_iter().map(|(known, _)| known).collect();
+            let problem = Problem::UnknownProfile { name: name.clone(), known };
+            return Err(ConfigError::new(problem));
+        }
+    }
+    for (name, changes) in &profiles {
+        check_profile(&document, name, changes, text, request).map_err(place)?;
+    }
+    for name in &request.profiles {
+        let changes = profiles.iter().find(|(known, _)| known == name);
+        let (_, changes) = changes.expect("unknown profiles were refused above");
+        merge::lay_over(&mut document, changes, name);
+    }
+    expand::expand(&mut document, text, &request.environment).map_err(place)?;
+    let file = schema::ConfigFile::read(&document).map_err(place)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut provenance = Provenance::of(&document, &name, text);
+    let (project, claims) =
+        resolve::resolve(file, path, request.home.as_deref(), &mut provenance).map_err(place)?;
+    Ok((Loaded { project, provenance, notes: vec![] }, claims))
+}
+
+/// Checks the shape of a profile, whether it is asked for or not, so that a typo does not wait
+/// for the machine that uses it.
+fn check_profile(
+    document: &Node,
+    name: &str,
+    changes: &Node,
+    text: &str,
+    request: &ConfigRequest,
+) -> Result<(), Fault> {
+    let mut changed = document.clone();
+    merge::lay_over(&mut changed, changes, name);
+    if expand::expand(&mut changed, text, &request.environment).is_err() {
+        // Variables of a profile that is not asked for need not be set.
+        return Ok(());
+    }
+    match schema::ConfigFile::read(&changed) {
+        Err(fault) if fault.profile.as_deref() == Some(name) => Err(fault),
+        _ => Ok(()),
+    }
+}
+
+fn placed(fault: Fault, text: &str, path: &Path) -> ConfigError {
+    let file = path.file_name().map_or_else(|| path.to_path_buf(), PathBuf::from);
+    let Fault { problem, at, also, profile } = fault;
+    let text: Arc<str> = mask::masked(text).into();
+    ConfigError::at(problem, Place { file, text, at, also, profile })
+}
+
+/// The folder's name as a project name, for projects without a file.
+fn named_after(root: &Path) -> (crate::model::ProjectName, Origin) {
+    (resolve::project_name(root), Origin::Inferred)
+}

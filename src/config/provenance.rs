@@ -1,0 +1,118 @@
+//! Where each value of the effective configuration came from.
+
+use std::collections::BTreeMap;
+
+use super::node::{Kind, Node};
+
+/// Where values came from, by their path in the effective configuration, such as
+/// `images.api.context`. What is not in it is a default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Provenance {
+    by_path: BTreeMap<Vec<String>, Source>,
+}
+
+/// Where one value came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The configuration file.
+    File {
+        /// The file's name.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// The profile that it stands in.
+        profile: Option<String>,
+        /// The environment variables that went into it.
+        env: Vec<String>,
+    },
+    /// It was inferred; from what.
+    Inferred(String),
+}
+
+impl Source {
+    /// As a comment says it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Inferred(from) => format!("inferred from {from}"),
+            Self::File { file, line, profile, env } => {
+                let mut text = format!("{file}:{line}");
+                if let Some(profile) = profile {
+                    text.push_str(&format!(", profile {profile}"));
+                }
+                for name in env {
+                    text.push_str(&format!(", env {name}"));
+                }
+                text
+            }
+        }
+    }
+}
+
+impl Provenance {
+    /// Where every value of `node` stands in the file `name` with the text `text`.
+    pub(super) fn of(node: &Node, name: &str, text: &str) -> Self {
+        let mut out = Self::default();
+        out.walk(&mut vec![], node, name, text);
+        out
+    }
+
+    fn walk(&mut self, path: &mut Vec<String>, node: &Node, name: &str, text: &str) {
+        let before = &text.as_bytes()[..node.at.start.min(text.len())];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let source = Source::File {
+            file: name.to_owned(),
+            line,
+            profile: node.profile.clone(),
+            env: node.env.iter().cloned().collect(),
+        };
+        self.by_path.insert(path.clone(), source);
+        match &node.kind {
+            Kind::Null | Kind::Scalar { .. } => {}
+            Kind::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    path.push(index.to_string());
+                    self.walk(path, item, name, text);
+                    path.pop();
+                }
+            }
+            Kind::Map(entries) => {
+                for (key, value) in entries {
+                    path.push(key.text.clone());
+                    self.walk(path, value, name, text);
+                    path.pop();
+                }
+            }
+        }
+    }
+
+    /// Remembers that the value at `path` was inferred `from` something.
+    pub(super) fn infer(&mut self, path: &[&str], from: impl Into<String>) {
+        let path = path.iter().map(|&part| part.to_owned()).collect();
+        self.by_path.insert(path, Source::Inferred(from.into()));
+    }
+
+    /// Makes what is known of `from` known of `to` as well.
+    pub(super) fn alias(&mut self, from: &[&str], to: &[&str]) {
+        if let Some(source) = self.get(from).cloned() {
+            self.by_path.insert(to.iter().map(|&part| part.to_owned()).collect(), source);
+        }
+    }
+
+    /// Where the value at `path` came from; absent for a default.
+    #[must_use]
+    pub fn get<T: AsRef<str>>(&self, path: &[T]) -> Option<&Source> {
+        let path: Vec<String> = path.iter().map(|part| part.as_ref().to_owned()).collect();
+        self.by_path.get(&path)
+    }
+
+    /// Whether the value at `path` has anything out of an environment variable that sounds secret.
+    pub(super) fn has_secret_variable<T: AsRef<str>>(&self, path: &[T]) -> bool {
+        match self.get(path) {
+            Some(Source::File { env, .. }) => {
+                env.iter().any(|name| super::mask::sounds_secret(name))
+            }
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,531 @@
+//! What `wharf.yaml` may say: each key with the sentence that is its help text.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::model::{ContextName, Namespace, Platform};
+
+use super::error::Problem;
+use super::node::{Fault, Kind, Node};
+use super::read::{Anything, Named, Port, Read, Span, Spanned, Text, keys, port};
+
+/// The JSON Schema of `wharf.yaml`.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    let generator = schemars::generate::SchemaSettings::draft07().into_generator();
+    let mut schema = generator.into_root_schema_for::<ConfigFile>();
+    schema.insert("title".to_owned(), "wharf.yaml".into());
+    schema.to_value()
+}
+
+keys! {
+    /// The configuration of one project for wharf.
+    ConfigFile("the configuration") {
+        /// Names the project's state and its record in the cluster; by default the folder's name.
+        "name" name: String,
+        /// Images that wharf builds, by the name that manifests and values call them.
+        "images" images: Named<ImageEntry>,
+        /// Helm releases, by name.
+        "releases" releases: Named<ReleaseEntry>,
+        /// Folders with a kustomization, as a list or by name.
+        "kustomize" kustomize: KustomizeForm,
+        /// Globs of YAML files that are applied as they are, as a list or by name.
+        "manifests" manifests: ManifestForm,
+        /// Local ports that lead to services and workloads.
+        "forward" forward: Vec<Spanned<ForwardEntry>>,
+        /// Which containers' logs are shown; `false` shows none.
+        "logs" logs: LogForm,
+        /// Which cluster is meant.
+        "cluster" cluster: ClusterEntry,
+        /// The repository prefix that images are pushed under; without it they are loaded into the nodes of a local cluster.
+        "registry" registry: String,
+        /// Changes to all of the above by name, laid over it with `-p NAME`.
+        "profiles" profiles: Named<ProfileEntry>,
+    }
+
+    /// An image, built from a Dockerfile or by a command.
+    ImageEntry("an image") {
+        /// The folder that the Dockerfile's `COPY` reads from; by default the project's.
+        "context" context: String,
+        /// The Dockerfile; by default `Dockerfile` in the context.
+        "dockerfile" dockerfile: String,
+        /// The stage to stop at.
+        "target" target: String,
+        /// Build arguments by name.
+        "args" args: Named<Text>,
+        /// Secrets that `RUN --mount=type=secret` may read; their content never gets into the image or its tag.
+        "secrets" secrets: Vec<Spanned<SecretEntry>>,
+        /// SSH agents that `RUN --mount=type=ssh` may use.
+        "ssh" ssh: Vec<Spanned<SshForm>>,
+        /// The platform to build for, such as `linux/arm64`; by default that of the cluster's nodes.
+        "platform" platform: Platform,
+        /// Images of this project that are built first; those named in `FROM` and `COPY --from` are found by themselves.
+        "needs" needs: Vec<Spanned<String>>,
+        /// Further build contexts by name: a folder, an image of this project, or `docker-image://` and a reference.
+        "contexts" contexts: Named<Spanned<String>>,
+        /// The network of `RUN` steps: `default`, `none` or `host`.
+        "network" network: String,
+        /// Further hosts for `RUN` steps, as `name:address`.
+        "addHosts" add_hosts: Vec<Spanned<String>>,
+        /// A shell command that builds the image named by `$IMAGE`, instead of a Dockerfile.
+        "command" command: String,
+        /// The folder that `command` runs in; by default the project's.
+        "dir" dir: String,
+        /// Globs below `dir` of the files that can change what `command` makes.
+        "inputs" inputs: Vec<Spanned<String>>,
+        /// Globs of files that are no inputs after all.
+        "ignore" ignore: Vec<Spanned<String>>,
+    }
+
+    /// A secret of a build: its id and where its content comes from.
+    SecretEntry("a build secret") {
+        /// What `RUN --mount=type=secret,id=…` calls it.
+        "id" id: String,
+        /// The file that holds it; `~` is the home folder.
+        "file" file: String,
+        /// The environment variable that holds it.
+        "env" env: String,
+    }
+
+    /// An SSH agent of a build.
+    SshEntry("an SSH agent") {
+        /// What `RUN --mount=type=ssh,id=…` calls it; by default `default`.
+        "id" id: String,
+        /// The agent's socket; by default that of `SSH_AUTH_SOCK`.
+        "socket" socket: String,
+    }
+
+    /// A Helm release.
+    ReleaseEntry("a release") {
+        /// The chart: a folder, a `.tgz`, an `oci://` address, or a name in `repo`.
+        "chart" chart: String,
+        /// The URL of the chart repository that `chart` is looked up in.
+        "repo" repo: String,
+        /// The version of a chart from a repository or an `oci://` address.
+        "version" version: Text,
+        /// Values files, the last one wins.
+        "values" values: Vec<Spanned<String>>,
+        /// Single values over those of the files; a dot in a key leads into a map.
+        "set" set: Named<Anything>,
+        /// The namespace; by default the project's.
+        "namespace" namespace: Namespace,
+        /// When it counts as live; `false`: as soon as it is installed.
+        "wait" wait: WaitForm,
+        /// Releases that must be live before this one is installed.
+        "after" after: Vec<Spanned<String>>,
+        /// Roll back to the previous revision when the release does not become ready.
+        "rollbackOnFailure" rollback_on_failure: bool,
+        /// Do not install the chart's `crds` folder.
+        "skipCrds" skip_crds: bool,
+    }
+
+    /// When a release counts as live.
+    WaitEntry("`wait`") {
+        /// Wait until everything in it is ready.
+        "ready" ready: bool,
+        /// How long it may take to become ready, such as `90s` or `10m`.
+        "timeout" timeout: Span,
+    }
+
+    /// A folder with a kustomization.
+    KustomizeEntry("a kustomization") {
+        /// The folder.
+        "path" path: String,
+        /// The namespace of objects that name none; by default the project's.
+        "namespace" namespace: Namespace,
+        /// When it counts as live; `false`: as soon as it is applied.
+        "wait" wait: WaitForm,
+        /// Releases that must be live before this one is applied.
+        "after" after: Vec<Spanned<String>>,
+    }
+
+    /// A set of manifests.
+    ManifestEntry("a set of manifests") {
+        /// Globs of YAML files.
+        "files" files: Globs,
+        /// The namespace of objects that name none; by default the project's.
+        "namespace" namespace: Namespace,
+        /// When it counts as live; `false`: as soon as it is applied.
+        "wait" wait: WaitForm,
+        /// Releases that must be live before this one is applied.
+        "after" after: Vec<Spanned<String>>,
+    }
+
+    /// A local port, in full.
+    ForwardFull("a forward") {
+        /// The service that it leads to.
+        "service" service: String,
+        /// The workload that it leads to, as `deployment/NAME`, `statefulset/NAME`, `daemonset/NAME` or `pod/NAME`.
+        "workload" workload: String,
+        /// The remote port, by number or name; by default the only one.
+        "port" port: Text,
+        /// The local port; by default the remote one, or the remote one and 8000 where that is below 1024.
+        "local" local: Port,
+        /// The namespace; by default the project's.
+        "namespace" namespace: Namespace,
+    }
+
+    /// Which logs are shown.
+    LogEntry("`logs`") {
+        /// Globs of container names that are left out.
+        "exclude" exclude: Vec<Spanned<String>>,
+    }
+
+    /// Which cluster is meant.
+    ClusterEntry("`cluster`") {
+        /// The context of the kubeconfig; by default the current one.
+        "context" context: ContextName,
+        /// The namespace that releases go to unless they name one.
+        "namespace" namespace: Namespace,
+        /// Globs of contexts that may be used although they are not local.
+        "allow" allow: Vec<Spanned<String>>,
+    }
+
+    /// Changes to the configuration: maps are merged deeply, anything else is replaced, `null` takes a key out.
+    ProfileEntry("a profile") {
+        /// Changes to `images`.
+        "images" images: Anything,
+        /// Changes to `releases`.
+        "releases" releases: Anything,
+        /// Changes to `kustomize`.
+        "kustomize" kustomize: Anything,
+        /// Changes to `manifests`.
+        "manifests" manifests: Anything,
+        /// Replaces `forward`.
+        "forward" forward: Anything,
+        /// Changes to `logs`.
+        "logs" logs: Anything,
+        /// Changes to `cluster`.
+        "cluster" cluster: Anything,
+        /// Replaces `registry`.
+        "registry" registry: Anything,
+    }
+}
+
+/// `default`, or the map form.
+#[derive(Debug)]
+pub(super) struct SshForm {
+    pub(super) id: String,
+    pub(super) socket: Option<String>,
+}
+
+impl Read for SshForm {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        if let Kind::Scalar { text, .. } = &node.kind {
+            return Ok(Self { id: text.clone(), socket: None });
+        }
+        let full = SshEntry::read(node)?;
+        let id = full.id.map_or_else(|| "default".to_owned(), |id| id.value);
+        Ok(Self { id, socket: full.socket.map(|socket| socket.value) })
+    }
+}
+
+/// `false`, `true`, or the map form.
+#[derive(Debug)]
+pub(super) enum WaitForm {
+    Switch(bool),
+    Full(WaitEntry),
+}
+
+impl Read for WaitForm {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        match &node.kind {
+            Kind::Map(_) => WaitEntry::read(node).map(Self::Full),
+            Kind::Scalar { .. } => bool::read(node)
+                .map(Self::Switch)
+                .map_err(|_| node.wrong("`true`, `false` or a map with `ready` and `timeout`")),
+            _ => Err(node.wrong("`true`, `false` or a map with `ready` and `timeout`")),
+        }
+    }
+}
+
+/// `false`, or the map form.
+#[derive(Debug)]
+pub(super) enum LogForm {
+    Switch(bool),
+    Full(LogEntry),
+}
+
+impl Read for LogForm {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        match &node.kind {
+            Kind::Map(_) => LogEntry::read(node).map(Self::Full),
+            _ => bool::read(node)
+                .map(Self::Switch)
+                .map_err(|_| node.wrong("`true`, `false` or a map with `exclude`")),
+        }
+    }
+}
+
+/// A list of folders, or entries by name.
+#[derive(Debug)]
+pub(super) enum KustomizeForm {
+    List(Vec<Spanned<String>>),
+    Named(Vec<(Spanned<String>, KustomizeEntry)>),
+}
+
+impl Read for KustomizeForm {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        let Kind::Map(entries) = &node.kind else {
+            return <Vec<Spanned<String>>>::read(node)
+                .map(Self::List)
+                .map_err(|fault| relabelled(fault, node, "a list of folders, or a map by name"));
+        };
+        let mut out = Vec::new();
+        for (key, value) in entries {
+            let entry = match &value.kind {
+                Kind::Map(_) => KustomizeEntry::read(value)?,
+                Kind::Scalar { .. } => {
+                    KustomizeEntry { path: Some(Spanned::read(value)?), ..Default::default() }
+                }
+                _ => return Err(value.wrong("a folder, or a map with `path`")),
+            };
+            out.push((key_of(key, value), entry));
+        }
+        Ok(Self::Named(out))
+    }
+}
+
+/// A list of globs, or entries by name.
+#[derive(Debug)]
+pub(super) enum ManifestForm {
+    List(Spanned<Globs>),
+    Named(Vec<(Spanned<String>, ManifestEntry)>),
+}
+
+impl Read for ManifestForm {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        let Kind::Map(entries) = &node.kind else {
+            return Spanned::read(node)
+                .map(Self::List)
+                .map_err(|fault| relabelled(fault, node, "a list of globs, or a map by name"));
+        };
+        let mut out = Vec::new();
+        for (key, value) in entries {
+            let entry = match &value.kind {
+                Kind::Map(_) => ManifestEntry::read(value)?,
+                _ => ManifestEntry { files: Some(Spanned::read(value)?), ..Default::default() },
+            };
+            out.push((key_of(key, value), entry));
+        }
+        Ok(Self::Named(out))
+    }
+}
+
+/// One glob or several.
+#[derive(Debug)]
+pub(super) struct Globs(pub(super) Vec<Spanned<String>>);
+
+impl Read for Globs {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        match &node.kind {
+            Kind::Scalar { .. } => Ok(Self(vec![Spanned::read(node)?])),
+            Kind::List(_) => <Vec<Spanned<String>>>::read(node).map(Self),
+            _ => Err(node.wrong("a glob or a list of globs")),
+        }
+    }
+}
+
+/// A forward, from any of its forms.
+#[derive(Debug)]
+pub(super) struct ForwardEntry {
+    pub(super) kind: String,
+    pub(super) name: String,
+    pub(super) port: Option<String>,
+    pub(super) local: Option<u16>,
+    pub(super) namespace: Option<Namespace>,
+}
+
+/// What a forward may lead to: how people write it, and its full name.
+const TARGETS: &[(&str, &str)] = &[
+    ("service", "service"),
+    ("services", "service"),
+    ("svc", "service"),
+    ("deployment", "deployment"),
+    ("deployments", "deployment"),
+    ("deploy", "deployment"),
+    ("statefulset", "statefulset"),
+    ("statefulsets", "statefulset"),
+    ("sts", "statefulset"),
+    ("daemonset", "daemonset"),
+    ("daemonsets", "daemonset"),
+    ("ds", "daemonset"),
+    ("pod", "pod"),
+    ("pods", "pod"),
+    ("po", "pod"),
+];
+
+impl Read for ForwardEntry {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        match &node.kind {
+            Kind::Scalar { text, .. } => {
+                let (kind, name) = target(text).ok_or_else(|| wrong_target(node))?;
+                Ok(Self { kind, name, port: None, local: None, namespace: None })
+            }
+            Kind::Map(entries) => match entries.as_slice() {
+                [(key, value)] if key.text.contains('/') => {
+                    let (kind, name) = target(&key.text)
+                        .ok_or_else(|| Fault { at: key.at.clone(), ..wrong_target(node) })?;
+                    let (local, port) = ports(value)?;
+                    Ok(Self { kind, name, port, local, namespace: None })
+                }
+                _ => Self::full(node),
+            },
+            _ => Err(wrong_target(node)),
+        }
+    }
+}
+
+impl ForwardEntry {
+    fn full(node: &Node) -> Result<Self, Fault> {
+        let full = ForwardFull::read(node)?;
+        let (kind, name) = match (full.service, full.workload) {
+            (Some(service), None) => {
+                let name = service.value.strip_prefix("service/").unwrap_or(&service.value);
+                ("service".to_owned(), name.to_owned())
+            }
+            (None, Some(workload)) => target(&workload.value).ok_or_else(|| {
+                let expected = "a workload such as `deployment/api`".to_owned();
+                let found = format!("`{}`", workload.value);
+                workload.fault(Problem::WrongValue { expected, found })
+            })?,
+            (Some(_), Some(workload)) => {
+                return Err(workload.fault(Problem::Conflict {
+                    what: "a forward leads to a `service` or to a `workload`, not both".to_owned(),
+                    help: "take one of them out".to_owned(),
+                }));
+            }
+            (None, None) => {
+                return Err(node.fault(Problem::MissingKey {
+                    key: "service",
+                    within: "this forward".to_owned(),
+                    example: "service: NAME".to_owned(),
+                }));
+            }
+        };
+        Ok(Self {
+            kind,
+            name,
+            port: full.port.map(|port| port.value.0),
+            local: full.local.map(|local| local.value.0),
+            namespace: full.namespace.map(|namespace| namespace.value),
+        })
+    }
+}
+
+/// `svc/web` as `("service", "web")`.
+fn target(text: &str) -> Option<(String, String)> {
+    let (kind, name) = text.split_once('/')?;
+    let kind = kind.to_lowercase();
+    let (_, full) = TARGETS.iter().find(|(short, _)| *short == kind)?;
+    (!name.is_empty() && !name.contains('/')).then(|| ((*full).to_owned(), name.to_owned()))
+}
+
+fn wrong_target(node: &Node) -> Fault {
+    node.wrong("a target such as `service/web` or `deployment/api`, with a port or alone")
+}
+
+/// `8080`, `http` or `8080:http`: the local port, where one is given, and the remote one.
+fn ports(node: &Node) -> Result<(Option<u16>, Option<String>), Fault> {
+    let expected = "a port such as `8080`, or local and remote port such as `8080:http`";
+    match &node.kind {
+        Kind::Null => Ok((None, None)),
+        Kind::Scalar { text, .. } => {
+            let (local, remote) = match text.split_once(':') {
+                Some((local, remote)) => {
+                    let Some(local) = port(local) else { return Err(node.wrong(expected)) };
+                    (Some(local), remote)
+                }
+                None => (None, text.as_str()),
+            };
+            if !is_port(remote) {
+                return Err(node.wrong(expected));
+            }
+            Ok((local, Some(remote.to_owned())))
+        }
+        _ => Err(node.wrong(expected)),
+    }
+}
+
+/// Whether `text` is the number or the name of a port (IANA service name, as Kubernetes has it).
+pub(super) fn is_port(text: &str) -> bool {
+    if text.chars().all(|c| c.is_ascii_digit()) {
+        return port(text).is_some();
+    }
+    text.len() <= 63
+        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+}
+
+fn key_of(key: &super::node::Key, value: &Node) -> Spanned<String> {
+    Spanned { value: key.text.clone(), at: key.at.clone(), profile: value.profile.clone() }
+}
+
+/// A fault about `node` itself, told with what it may be in all.
+fn relabelled(fault: Fault, node: &Node, expected: &str) -> Fault {
+    if fault.at == node.at { node.wrong(expected) } else { fault }
+}
+
+macro_rules! forms {
+    ($($type:ident => |$generator:ident| $schema:expr;)*) => {$(
+        impl JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn inline_schema() -> bool {
+                true
+            }
+            fn json_schema($generator: &mut SchemaGenerator) -> Schema {
+                $schema
+            }
+        }
+    )*};
+}
+forms! {
+    SshForm => |generator| json_schema!({
+        "anyOf": [{ "type": "string" }, generator.subschema_for::<SshEntry>()]
+    });
+    WaitForm => |generator| json_schema!({
+        "anyOf": [{ "type": "boolean" }, generator.subschema_for::<WaitEntry>()]
+    });
+    LogForm => |generator| json_schema!({
+        "anyOf": [{ "type": "boolean" }, generator.subschema_for::<LogEntry>()]
+    });
+    KustomizeForm => |generator| json_schema!({
+        "anyOf": [
+            { "type": "array", "items": { "type": "string" } },
+            { "type": "object", "additionalProperties": {
+                "anyOf": [{ "type": "string" }, generator.subschema_for::<KustomizeEntry>()]
+            } }
+        ]
+    });
+    ManifestForm => |generator| json_schema!({
+        "anyOf": [
+            { "type": "string" },
+            { "type": "array", "items": { "type": "string" } },
+            { "type": "object", "additionalProperties": {
+                "anyOf": [
+                    { "type": "string" },
+                    { "type": "array", "items": { "type": "string" } },
+                    generator.subschema_for::<ManifestEntry>()
+                ]
+            } }
+        ]
+    });
+    Globs => |_generator| json_schema!({
+        "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
+    });
+    ForwardEntry => |generator| json_schema!({
+        "anyOf": [
+            { "type": "string", "pattern": "^[a-zA-Z]+/[^/]+$" },
+            {
+                "type": "object",
+                "minProperties": 1,
+                "maxProperties": 1,
+                "patternProperties": { "^[a-zA-Z]+/[^/]+$": { "type": ["string", "integer", "null"] } },
+                "additionalProperties": false
+            },
+            generator.subschema_for::<ForwardFull>()
+        ]
+    });
+}
