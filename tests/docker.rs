@@ -179,7 +179,13 @@ fn dockerignore_means_what_docker_makes_of_it() {
         std::fs::write(root.join(".dockerignore"), &ignore).expect("a file");
         let real = runtime.block_on(by_docker(&tools, docker, root));
         let ours = by_wharf(root, &ignore);
-        let missing: Vec<_> = real.difference(&ours).collect();
+        // Docker 20.10 has a folder on the way to an exception even where the exception is not
+        // there; newer ones, like wharf, have it only for what it holds.
+        let on_the_way = |path: &&String| {
+            let holds = |other: &String| other.starts_with(&format!("{path}/"));
+            root.join(path).is_dir() && !real.iter().any(holds) && ignore.contains('!')
+        };
+        let missing: Vec<_> = real.difference(&ours).filter(|path| !on_the_way(path)).collect();
         let extra: Vec<_> = ours.difference(&real).collect();
         if missing.is_empty() && extra.is_empty() {
             return Ok(());
