@@ -341,6 +341,10 @@ impl ArtifactState {
             Ok(hashed) => {
                 let same = self.target.as_ref().is_some_and(|target| target.image == hashed.image);
                 if same && self.failed.is_none() {
+                    // Work that starts from here on finds the inputs of this attempt.
+                    if let Some(target) = &mut self.target {
+                        target.generation = generation;
+                    }
                     return false;
                 }
                 self.failed = None;

@@ -109,13 +109,6 @@ pub enum Event {
         /// Nothing, or why it is not open.
         result: Result<(), Failure>,
     },
-    /// Somebody else changed or deleted objects of a release.
-    Drifted {
-        /// Which release.
-        release: ReleaseName,
-        /// What differs, one line each.
-        what: Vec<String>,
-    },
     /// The cluster behind the context is another one, or its API is out of reach for good.
     ClusterChanged(Failure),
     /// A key was pressed.

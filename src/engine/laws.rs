@@ -9,9 +9,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::model::{
-    Artifact, ArtifactName, Builder, ChangeSet, ClusterChoice, CommandBuild, Generation, ImageRef,
-    LogFilter, ManifestSource, Namespace, Origin, Project, ProjectName, Release, ReleaseName,
-    ReleaseSource, Tag, Undo, WaitRule,
+    Artifact, ArtifactName, Builder, ChangeSet, ClusterChoice, CommandBuild, Forward, Generation,
+    ImageRef, LogFilter, ManifestSource, Namespace, Origin, Project, ProjectName, Release,
+    ReleaseName, ReleaseSource, Tag, Undo, WaitRule,
 };
 use crate::report::Failure;
 
@@ -58,7 +58,13 @@ pub(super) fn project() -> Project {
         origin: Origin::Inferred,
         artifacts: [image("base", &[]), image("api", &["base"]), image("web", &[])].into(),
         releases: [installed("db", &[]), installed("shop", &["db"])].into(),
-        forwards: vec![],
+        forwards: vec![Forward {
+            kind: "service".into(),
+            name: "web".into(),
+            namespace: None,
+            port: None,
+            local: Some(8080),
+        }],
         logs: LogFilter::default(),
         cluster: ClusterChoice::default(),
         registry: None,
@@ -210,7 +216,10 @@ impl World {
         let event = self.answer(effect, well, cancelled);
         self.tell(event.clone());
         // Law 2: what comes a second time belongs to a generation that is over.
-        if !matches!(event, Event::Unwound(_) | Event::ConfigChanged(_)) {
+        if !matches!(
+            event,
+            Event::Unwound(_) | Event::ConfigChanged(_) | Event::ForwardOpened { .. }
+        ) {
             let before = self.session.clone();
             let effects = self.session.handle(event);
             assert_eq!(effects, [], "law 2");
@@ -299,6 +308,11 @@ impl World {
             }
             Effect::RollBack { release, generation } => {
                 Event::RolledBack { release, generation, result: Ok(1) }
+            }
+            Effect::OpenForward(forward) => {
+                let early = Failure::work("wharf::observe::no_target", "there is no service");
+                let result = if well { Ok(()) } else { Err(early) };
+                Event::ForwardOpened { forward, result }
             }
             Effect::Unwind(steps) => {
                 for step in steps {

@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    ArtifactName, Forward, Generation, Leftover, Project, ReleaseName, ReleaseSource, Undo,
+    ArtifactName, Forward, Generation, ImageRef, Leftover, Project, ReleaseName, ReleaseSource,
+    Undo,
 };
-use crate::report::{Failure, FailureKind, Report};
+use crate::report::{Failure, FailureKind, ForwardNews, Report};
 
 use super::artifact::{self, ArtifactState, Wish};
 use super::effect::{Effect, Exit};
@@ -25,6 +26,8 @@ pub struct Session {
     artifacts: BTreeMap<ArtifactName, ArtifactState>,
     releases: BTreeMap<ReleaseName, ReleaseState>,
     forwards: Vec<(Forward, Local)>,
+    /// The failure of a local port that was told last, by its target.
+    forwards_told: BTreeMap<String, Failure>,
     /// Everything remembered so far, oldest first.
     undo: Vec<Undo>,
     /// What stays on leaving, told at the end.
@@ -66,11 +69,14 @@ struct Round {
     failed_before: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a local port stands.
+#[derive(Debug, Clone, PartialEq)]
 enum Local {
     Closed,
     Opening,
     Open,
+    /// It could not be opened; tried again when something has changed.
+    Failed(Failure),
 }
 
 impl Session {
@@ -81,6 +87,7 @@ impl Session {
             artifacts: BTreeMap::new(),
             releases: BTreeMap::new(),
             forwards: Vec::new(),
+            forwards_told: BTreeMap::new(),
             undo,
             kept: BTreeSet::new(),
             phase: Phase::Running,
@@ -110,6 +117,15 @@ impl Session {
         &self.project
     }
 
+    /// The images as they are to be deployed, or as they will be.
+    #[must_use]
+    pub fn images(&self) -> BTreeMap<ArtifactName, ImageRef> {
+        let known = self.artifacts.iter().filter_map(|(name, state)| {
+            Some((name.clone(), state.ready().or(state.image())?.clone()))
+        });
+        known.collect()
+    }
+
     /// Some failure is of the kind that goes away by itself, such as an Engine that is down: it is
     /// worth an [`Key::Again`]-like retry without a save.
     #[must_use]
@@ -119,7 +135,7 @@ impl Session {
         self.phase == Phase::Running
             && self.options.goal.stays()
             && (artifacts.chain(releases).any(mends_by_itself)
-                || self.forwards.iter().any(|(_, local)| *local == Local::Closed))
+                || self.forwards.iter().any(|(_, local)| matches!(local, Local::Failed(_))))
     }
 
     /// Something is not as wanted, and a failure says why.
@@ -141,12 +157,7 @@ impl Session {
             Event::ClusterChanged(failure) => self.on_cluster_changed(failure, &mut effects),
             Event::Unwound(leftovers) => self.on_unwound(leftovers, &mut effects),
             Event::ForwardOpened { forward, result } => {
-                let local = if result.is_ok() { Local::Open } else { Local::Closed };
-                self.set_forward(&forward, local);
-            }
-            Event::Drifted { release, what } => {
-                let news = crate::report::ReleaseNews::Drifted { what };
-                effects.push(Effect::Tell(Report::Release { name: release, news }));
+                self.on_forward(&forward, result, &mut effects);
             }
             Event::Crashed(failure) => effects.push(Effect::Tell(Report::Failed(failure))),
             finished => self.on_finished(finished, &mut effects),
@@ -194,6 +205,7 @@ impl Session {
                 }
             }
             Event::Deployed { release, generation, result } => {
+                self.retry_forwards();
                 if let Some(state) = self.releases.get_mut(&release) {
                     state.on_deployed(&release, generation, result, effects);
                 }
@@ -257,6 +269,7 @@ impl Session {
         if !self.round.open {
             effects.push(Effect::BeginRound);
         }
+        self.retry_forwards();
         self.round.quiet &= self.round.open;
         self.round.open = true;
         if cause.is_some() {
@@ -396,10 +409,45 @@ impl Session {
         }
     }
 
-    fn set_forward(&mut self, forward: &Forward, now: Local) {
+    fn on_forward(
+        &mut self,
+        forward: &Forward,
+        result: Result<(), Failure>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let now = match result {
+            Ok(()) => Local::Open,
+            Err(failure) => {
+                // What it leads to may come with the deploy that is under way.
+                if !(self.round.open && is_early(&failure)) {
+                    self.tell_forward(forward, &failure, effects);
+                }
+                Local::Failed(failure)
+            }
+        };
         for (known, local) in &mut self.forwards {
             if known == forward {
-                *local = now;
+                local.clone_from(&now);
+            }
+        }
+    }
+
+    /// Tells a failure of a local port once.
+    fn tell_forward(&mut self, forward: &Forward, failure: &Failure, effects: &mut Vec<Effect>) {
+        let target = format!("{}/{}", forward.kind, forward.name);
+        if self.forwards_told.get(&target) == Some(failure) {
+            return;
+        }
+        self.forwards_told.insert(target.clone(), failure.clone());
+        let news = ForwardNews::Failed(failure.clone());
+        effects.push(Effect::Tell(Report::Forward { target, news }));
+    }
+
+    /// Local ports that could not be opened are worth another try.
+    fn retry_forwards(&mut self) {
+        for (_, local) in &mut self.forwards {
+            if matches!(local, Local::Failed(_)) {
+                *local = Local::Closed;
             }
         }
     }
@@ -449,7 +497,7 @@ impl Session {
         for (name, state) in &mut self.releases {
             state.cancel(name, effects);
         }
-        let open = self.forwards.iter().filter(|(_, local)| *local != Local::Closed);
+        let open = self.forwards.iter().filter(|(_, local)| *local == Local::Open);
         effects.extend(open.map(|(forward, _)| Effect::CloseForward(forward.clone())));
         effects.push(Effect::StopFollowing);
     }
@@ -628,7 +676,7 @@ impl Session {
 
     fn supply(&self, artifact: &ArtifactName) -> Supply {
         let Some(state) = self.artifacts.get(artifact) else { return Supply::Failed };
-        let given = |image: &crate::model::ImageRef| {
+        let given = |image: &ImageRef| {
             let pushed = self.options.pushes && self.options.goal.deploys();
             (!pushed).then(|| image.clone())
         };
@@ -755,7 +803,11 @@ impl Session {
         let leads_to_something = effects[before..].iter().any(|effect| {
             matches!(
                 effect,
-                Effect::Look { .. } | Effect::Render { .. } | Effect::Unwind(_) | Effect::Tell(_)
+                Effect::Look { .. }
+                    | Effect::Render { .. }
+                    | Effect::CancelArtifact { .. }
+                    | Effect::Unwind(_)
+                    | Effect::Tell(_)
             )
         });
         if leads_to_something && let Some(cause) = self.round.untold.take() {
@@ -779,6 +831,11 @@ impl Session {
         let (failed, first) = (failures.len(), self.round.first);
         let refused = !failures.is_empty()
             && failures.iter().all(|failure| failure.kind == FailureKind::Request);
+        for (forward, local) in self.forwards.clone() {
+            if let Local::Failed(failure) = local {
+                self.tell_forward(&forward, &failure, effects);
+            }
+        }
         let untold = self.round.untold.take().is_some();
         let unmended = self.round.quiet && failed >= self.round.failed_before;
         self.round =
@@ -813,6 +870,11 @@ fn mends_by_itself(failure: &Failure) -> bool {
         "::timed_out",
     ];
     OUTSIDE.iter().any(|end| failure.code.ends_with(end))
+}
+
+/// Whether a local port could not be opened because what it leads to is not there yet.
+fn is_early(failure: &Failure) -> bool {
+    ["::no_target", "::no_port"].iter().any(|end| failure.code.ends_with(end))
 }
 
 fn leftover(step: &Undo, why: &str) -> Leftover {

@@ -106,6 +106,8 @@ impl Story {
         for name in ["api", "web"] {
             story.seen(name, Seen { delivered: Some(image(name, "1")), built: true });
         }
+        let forward = project().forwards.remove(0);
+        story.tell(Event::ForwardOpened { forward, result: Ok(()) });
         for name in ["db", "shop"] {
             story.settled(name, Ok(Duration::ZERO));
         }

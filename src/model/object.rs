@@ -26,6 +26,18 @@ impl ObjectRef {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
+    /// Type and name as an object's manifest has them, and nothing else.
+    #[must_use]
+    pub fn to_value(&self) -> serde_json::Value {
+        let mut metadata = serde_json::json!({ "name": self.name });
+        if let Some(namespace) = &self.namespace {
+            metadata["namespace"] = namespace.as_str().into();
+        }
+        serde_json::json!({
+            "apiVersion": self.api_version, "kind": self.kind, "metadata": metadata,
+        })
+    }
+
     /// `deployment/api`, as kubectl prints it.
     #[must_use]
     pub fn short(&self) -> String {

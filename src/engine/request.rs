@@ -1,0 +1,76 @@
+//! What a command asks of the engine, and what it gets back.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
+use crate::config::ConfigRequest;
+use crate::model::{ArtifactName, ContextName, ImageRef, Key, Namespace, Paths, Platform};
+
+use super::{Exit, Goal};
+
+/// What a command asks for.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// How far the loop goes.
+    pub goal: Goal,
+    /// Where the configuration is.
+    pub config: ConfigRequest,
+    /// Images and releases to work on; empty: all.
+    pub names: Vec<String>,
+    /// `--context`.
+    pub context: Option<ContextName>,
+    /// `--namespace`.
+    pub namespace: Option<Namespace>,
+    /// `--platform`; absent: that of the cluster's nodes.
+    pub platform: Option<Platform>,
+    /// Build although the image is there.
+    pub no_cache: bool,
+    /// Take back on leaving what was made.
+    pub cleanup: bool,
+    /// On leaving, leave claims and their data alone.
+    pub keep_data: bool,
+    /// Wait until releases are ready.
+    pub wait: bool,
+    /// Show logs.
+    pub tail: bool,
+    /// Open local ports.
+    pub forward: bool,
+    /// Look at files from time to time instead of being told by the system.
+    pub poll: bool,
+    /// Saves wait for a key.
+    pub manual: bool,
+    /// Never build: images must be there.
+    pub no_build: bool,
+    /// Images that are given by reference.
+    pub given: BTreeMap<ArtifactName, ImageRef>,
+    /// Where every event is written to, as JSON lines.
+    pub record: Option<PathBuf>,
+    /// Where wharf keeps its own files.
+    pub paths: Paths,
+    /// How many builds may run at once.
+    pub builds: usize,
+}
+
+/// Keys and signals on their way to the engine.
+pub type KeyReceiver = mpsc::Receiver<Key>;
+
+/// What is left when a command has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// How it ended.
+    pub exit: Exit,
+    /// The images of the project by name, as they are to be deployed.
+    pub images: BTreeMap<ArtifactName, ImageRef>,
+    /// For `render`: the manifests, as YAML documents in the order of deploying.
+    pub manifests: String,
+}
+
+impl Outcome {
+    /// Nothing came of it.
+    #[must_use]
+    pub fn of(exit: Exit) -> Self {
+        Self { exit, images: BTreeMap::new(), manifests: String::new() }
+    }
+}
