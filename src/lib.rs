@@ -40,6 +40,7 @@
 //! Start reading at `engine/session.rs`.
 
 pub mod build;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod docker;
@@ -48,5 +49,7 @@ pub mod engine;
 pub mod files;
 pub mod graph;
 pub mod model;
+pub mod ops;
 pub mod report;
 pub mod tools;
+pub mod ui;

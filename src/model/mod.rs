@@ -6,18 +6,22 @@
 mod change;
 mod cluster;
 mod image;
+mod input;
 mod name;
 mod object;
 mod order;
+mod paths;
 mod project;
 mod undo;
 
 pub use change::ChangeSet;
 pub use cluster::{ClusterIdentity, ClusterKind, Delivery};
 pub use image::{ContentHash, Digest, ImageError, ImageRef, Platform, Tag};
+pub use input::Input;
 pub use name::{ArtifactName, ContextName, NameError, Namespace, ProjectName, ReleaseName};
 pub use object::{ObjectRef, WorkloadKind, WorkloadRef};
 pub use order::cycle;
+pub use paths::Paths;
 pub use project::{
     Artifact, BuildSecret, Builder, Chart, ClusterChoice, CommandBuild, DockerBuild, Forward,
     ForwardPort, HelmSource, LogFilter, ManifestSource, NamedContext, Origin, Project, Release,

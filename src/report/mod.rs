@@ -125,6 +125,23 @@ pub enum Report {
         /// What to do about it.
         help: Option<String>,
     },
+    /// One finding of `wharf doctor`.
+    Check(Check),
+    /// What the command was asked for: the data for pipes.
+    Data {
+        /// What it is, such as `images`, `manifests` or `version`.
+        what: &'static str,
+        /// As a person or a pipe wants it.
+        #[serde(skip)]
+        text: String,
+        /// As a program wants it.
+        data: serde_json::Value,
+    },
+    /// A line of the developers' own log, asked for with `-v`.
+    Trace {
+        /// The formatted line.
+        text: String,
+    },
     /// The way out has begun.
     Leaving,
     /// One thing was taken back.
@@ -142,6 +159,31 @@ pub enum Report {
         /// What stays on purpose, because it was there before or was asked to stay.
         kept: Vec<String>,
     },
+}
+
+/// One finding of `wharf doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was looked at, such as `docker`.
+    pub name: String,
+    /// How it stands.
+    pub state: CheckState,
+    /// What was found, in one line.
+    pub what: String,
+    /// How to mend it, one action each.
+    pub help: Vec<String>,
+}
+
+/// How a thing that `wharf doctor` looks at stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// Nothing to do.
+    Ok,
+    /// It works, but something is amiss.
+    Warn,
+    /// It does not work.
+    Fail,
 }
 
 /// What happens to an image.

@@ -1,0 +1,24 @@
+//! `wharf delete`.
+
+use clap::Args;
+
+use super::global::examples;
+use super::parts::NameArgs;
+
+/// Take back what `run` left or a crash interrupted
+#[derive(Debug, Clone, Args)]
+#[command(after_help = examples(&[
+    ("wharf delete", "everything of this project, also after a crash or from another machine"),
+    ("wharf delete shop", "one release"),
+    ("wharf delete --keep-data", "but no claim for a volume"),
+]))]
+pub struct DeleteArgs {
+    #[command(flatten)]
+    pub(super) names: NameArgs,
+    /// Keep the claims for volumes and their data
+    #[arg(long)]
+    pub(super) keep_data: bool,
+    /// Say what would be taken back, and change nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}

@@ -1,0 +1,160 @@
+//! From a parsed command line to an exit code: starts `ui` and the inputs, calls the command,
+//! waits for both.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::{Input, Paths};
+use crate::ops;
+use crate::report::{Failure, FailureKind, Report, Reporter};
+use crate::tools::Tools;
+use crate::ui;
+use crate::ui::{Keys, UiOptions};
+
+use super::environment::Environment;
+use super::global::GlobalArgs;
+use super::inputs::{INPUTS, Signals, pass_on};
+use super::loop_command::loop_command;
+use super::{Cli, Command, LoopOptions, completions, trace};
+
+/// How long the last words may take when nobody reads them.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// What a command gets besides its own options.
+pub(super) struct Call {
+    pub(super) global: GlobalArgs,
+    pub(super) tools: Tools,
+    pub(super) paths: Paths,
+    pub(super) reporter: Reporter,
+    /// What is asked of the command while it runs: the first `Interrupt` ends it in order, the
+    /// second at once.
+    pub(super) input_rx: mpsc::Receiver<Input>,
+    /// Cancelled when whoever read stdout has gone.
+    pub(super) stdout_closed: CancellationToken,
+}
+
+/// Exit codes; see `report::FailureKind`.
+pub(super) const DONE: u8 = 0;
+pub(super) const FAILED: u8 = 1;
+pub(super) const INTERRUPTED: u8 = 130;
+
+/// Runs what the command line asks for.
+pub async fn dispatch(cli: Cli) -> ExitCode {
+    let environment = Environment::read();
+    let stdout_closed = CancellationToken::new();
+    let signals = Signals::listen();
+    let options = cli.command.loop_options(&cli.global);
+    let keys = options.as_ref().filter(|options| options.stays()).and_then(|_| Keys::listen());
+    let (reporter, reports) = Reporter::channel();
+    let mut shown = JoinSet::new();
+    let takes_back = options.as_ref().is_some_and(|options| options.cleanup);
+    let ui_options =
+        ui_options(&environment, &cli.global, takes_back, keys.is_some(), &stdout_closed);
+    shown.spawn(ui::run(reports, ui_options));
+
+    let (input_tx, input_rx) = mpsc::channel(INPUTS);
+    let mut inputs = JoinSet::new();
+    let ended = match start(&environment, &cli.global) {
+        Ok((paths, tools)) => {
+            let told = trace::start(&paths.state, cli.global.verbose, &reporter);
+            if let Ok(signals) = signals {
+                inputs.spawn(pass_on(signals, keys, input_tx, reporter.clone()));
+            }
+            let global = cli.global.clone();
+            let reporter = reporter.clone();
+            let call = Call { global, tools, paths, reporter, input_rx, stdout_closed };
+            let ended = cli.command.run(options, call).await;
+            drop(told);
+            ended
+        }
+        Err(failure) => Err(failure),
+    };
+    // Gives the terminal back before the last line is written.
+    inputs.shutdown().await;
+    let code = ended.unwrap_or_else(|failure| {
+        let code = code_of(failure.kind);
+        reporter.tell(Report::Failed(failure));
+        code
+    });
+    drop(reporter);
+    let _ = tokio::time::timeout(LAST_WORDS, shown.join_next()).await;
+    ExitCode::from(code)
+}
+
+/// The folder that was asked for, then wharf's own folders and the programs.
+fn start(environment: &Environment, global: &GlobalArgs) -> Result<(Paths, Tools), Failure> {
+    if let Some(folder) = &global.directory {
+        std::env::set_current_dir(folder).map_err(|error| {
+            let what = format!("folder `{}` cannot be entered", folder.display());
+            Failure::request("wharf::cli::no_folder", what).because(error.to_string())
+        })?;
+    }
+    Ok((environment.paths()?, environment.tools()))
+}
+
+fn ui_options(
+    environment: &Environment,
+    global: &GlobalArgs,
+    takes_back: bool,
+    keys: bool,
+    stdout_closed: &CancellationToken,
+) -> UiOptions {
+    let wishes = environment.wishes();
+    let flag = global.color.into();
+    UiOptions {
+        form: wishes.form(global.json, environment.is_terminal(true)),
+        colour_stdout: wishes.colour(flag, environment.is_terminal(false)),
+        colour_stderr: wishes.colour(flag, environment.is_terminal(true)),
+        quiet: global.quiet,
+        verbose: global.verbose,
+        takes_back,
+        keys,
+        stdout_closed: stdout_closed.clone(),
+    }
+}
+
+fn code_of(kind: FailureKind) -> u8 {
+    match kind {
+        FailureKind::Work | FailureKind::Bug => FAILED,
+        FailureKind::Request => 2,
+        FailureKind::Interrupted => INTERRUPTED,
+    }
+}
+
+impl Command {
+    /// The options of the loop, if the command is one of its own.
+    fn loop_options(&self, global: &GlobalArgs) -> Option<LoopOptions> {
+        match self.clone() {
+            Self::Dev(args) => Some(args.options(global)),
+            Self::Run(args) => Some(args.options(global)),
+            Self::Build(args) => Some(args.options(global)),
+            Self::Deploy(args) => Some(args.options(global)),
+            Self::Render(args) => Some(args.options(global)),
+            _ => None,
+        }
+    }
+
+    async fn run(self, options: Option<LoopOptions>, call: Call) -> Result<u8, Failure> {
+        if let Some(options) = options {
+            return loop_command(options, call).await;
+        }
+        match self {
+            Self::Version(_) => {
+                call.reporter.tell(ops::version());
+                Ok(DONE)
+            }
+            Self::Completions(args) => {
+                let program = std::env::args_os().next().unwrap_or_else(|| "wharf".into());
+                let text = completions::script(&args, &program);
+                let data = text.clone().into();
+                call.reporter.tell(Report::Data { what: "completions", text, data });
+                Ok(DONE)
+            }
+            _ => Err(Failure::bug("not yet")),
+        }
+    }
+}

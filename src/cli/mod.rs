@@ -1,0 +1,140 @@
+//! The command line: one file per subcommand, flags and help text, flags to options.
+//!
+//! Comes in: arguments and the environment, which nobody else reads. Goes out: a call of
+//! `engine` or `ops`, and the exit code. Decides nothing else.
+
+mod build;
+mod completions;
+mod config;
+mod delete;
+mod deploy;
+mod dev;
+mod dispatch;
+mod doctor;
+mod environment;
+mod global;
+mod init;
+mod inputs;
+mod logs;
+mod loop_command;
+mod loop_options;
+mod parts;
+mod render;
+mod run;
+mod schema;
+mod status;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod version;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::ui;
+use crate::ui::Colour;
+
+use environment::Environment;
+
+pub use completions::complete;
+pub use dispatch::dispatch;
+pub use global::GlobalArgs;
+pub use loop_options::{LoopCommand, LoopOptions};
+
+/// The Kubernetes inner loop: save a file, and the change runs in the cluster
+#[derive(Debug, Clone, Parser)]
+#[command(name = "wharf", version, styles = global::STYLES, infer_subcommands = false,
+          arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 100)]
+pub struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+#[expect(missing_docs, reason = "each is documented at its arguments")]
+pub enum Command {
+    Dev(dev::DevArgs),
+    Run(run::RunArgs),
+    Build(build::BuildArgs),
+    Deploy(deploy::DeployArgs),
+    Render(render::RenderArgs),
+    Delete(delete::DeleteArgs),
+    Status(status::StatusArgs),
+    Logs(logs::LogsArgs),
+    Init(init::InitArgs),
+    Config(config::ConfigArgs),
+    Doctor(doctor::DoctorArgs),
+    Schema(schema::SchemaArgs),
+    Completions(completions::CompletionsArgs),
+    Version(version::VersionArgs),
+}
+
+/// The sections of the list of commands in `wharf --help`.
+const SECTIONS: [(&str, &[&str]); 4] = [
+    ("The loop", &["dev"]),
+    ("Its steps, once", &["run", "build", "deploy", "render", "delete"]),
+    ("Looking", &["status", "logs", "config", "doctor"]),
+    ("Setting up", &["init", "schema", "completions", "version"]),
+];
+
+/// Reads the arguments.
+///
+/// # Errors
+///
+/// The exit code, after the help, the version or what is wrong was printed.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    let parsed =
+        command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+    parsed.map_err(|error| {
+        let environment = Environment::read();
+        let to_stderr = error.use_stderr();
+        let is_terminal = environment.is_terminal(to_stderr);
+        let text = if environment.wishes().colour(Colour::Auto, is_terminal) {
+            error.render().ansi().to_string()
+        } else {
+            error.render().to_string()
+        };
+        ui::print(&text, to_stderr);
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    })
+}
+
+/// Says why wharf could not even begin.
+pub fn refuse(error: &dyn std::error::Error) -> ExitCode {
+    ui::print(&format!("error: {error}\n"), true);
+    ExitCode::FAILURE
+}
+
+/// The whole command line, with `wharf --help` in sections.
+fn command() -> clap::Command {
+    let command = Cli::command();
+    let header = global::STYLES.get_header();
+    let literal = global::STYLES.get_literal();
+    let mut list = String::new();
+    for (section, names) in SECTIONS {
+        list.push_str(&format!("{header}{section}:{header:#}\n"));
+        for name in names {
+            let about = command.find_subcommand(name).and_then(clap::Command::get_about);
+            let about = about.map(ToString::to_string).unwrap_or_default();
+            list.push_str(&format!("  {literal}{name:12}{literal:#} {about}\n"));
+        }
+        list.push('\n');
+    }
+    let template =
+        format!("{{about}}\n\n{{usage-heading}} {{usage}}\n\n{list}{{all-args}}{{after-help}}");
+    let mut shown = command
+        .clone()
+        .mut_subcommands(|subcommand| subcommand.hide(true))
+        .help_template(template)
+        .override_usage("wharf [OPTIONS] COMMAND [NAME]...")
+        .after_help("`wharf COMMAND --help` says more about a command.");
+    let help = shown.render_help();
+    command.override_help(help)
+}

@@ -1,0 +1,1 @@
+//! How arguments become options, and what the environment says.

@@ -1,0 +1,7 @@
+//! `wharf version`.
+
+use clap::Args;
+
+/// Print the version
+#[derive(Debug, Clone, Args)]
+pub struct VersionArgs {}

@@ -1,0 +1,24 @@
+//! The only room that prints: reports come in, text for a person or JSON for a program goes out.
+//!
+//! Stdout is for data that pipes want: what a command was asked for, lines of containers, and
+//! with `--json` every report as one object per line. Everything else goes to stderr. On a
+//! terminal progress is redrawn and vanishes, results stay; elsewhere each line stays. Knows
+//! nothing of how things are done, and never fails: see [`run`].
+
+mod amount;
+mod board;
+mod clean;
+mod failure;
+mod form;
+mod keys;
+mod line;
+mod logs;
+mod row;
+mod screen;
+mod show;
+#[cfg(test)]
+mod tests;
+
+pub use form::{Colour, Form, Wishes};
+pub use keys::{HELP, Keys, Press};
+pub use show::{UiOptions, print, run};

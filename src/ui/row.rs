@@ -1,0 +1,156 @@
+//! One image or release on its way: what it does, what it has done, as one line.
+
+use std::time::Duration;
+
+use crate::model::ImageRef;
+
+use super::amount::{bytes, seconds, several};
+use super::line::{Line, Tone};
+
+/// What happens at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Doing {
+    pub(super) verb: &'static str,
+    pub(super) detail: String,
+    /// When it began, on the clock of the `ui` task; absent where waiting is no work.
+    pub(super) since: Option<Duration>,
+}
+
+/// What has been done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Done {
+    Unchanged { detail: String },
+    Built { image: ImageRef, took: Duration },
+    Delivered { how: &'static str, sent_bytes: u64, total_bytes: u64, took: Duration },
+    Deployed { revision: Option<u32>, pruned: usize, hooks: Vec<String>, took: Duration },
+    Live { took: Duration },
+}
+
+/// Which sort of thing a row is about; the same name may stand for one of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sort {
+    Artifact,
+    Release,
+}
+
+/// One image or release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) sort: Sort,
+    pub(super) name: String,
+    pub(super) doing: Option<Doing>,
+    pub(super) done: Vec<Done>,
+    /// Hooks that ended since the last deploy began, such as `migrate hook 0.6s`.
+    pub(super) hooks: Vec<String>,
+}
+
+/// Width of the verb's column and of the time's.
+const VERB: usize = 11;
+const TIME: usize = 7;
+
+/// Between two details.
+const GAP: &str = "   ";
+
+impl Row {
+    pub(super) fn new(sort: Sort, name: &str) -> Self {
+        Self { sort, name: name.to_owned(), doing: None, done: Vec::new(), hooks: Vec::new() }
+    }
+
+    /// Whether nothing was done, because nothing had to be.
+    pub(super) fn is_unchanged(&self) -> bool {
+        matches!(self.done[..], [] | [Done::Unchanged { .. }])
+    }
+
+    /// Everything that was done, as a table's row: `web     built      1.9s   web:77aa…`.
+    pub(super) fn result(&self, width: usize) -> Option<Line> {
+        let start = Line::new().column(Tone::Strong, &self.name, width).and("  ");
+        let (first, rest) = self.done.split_first()?;
+        let mut line = match first {
+            Done::Unchanged { detail } => row(start, Tone::Faint, "unchanged", None, detail),
+            Done::Built { image, took } => {
+                row(start, Tone::Good, "built", Some(*took), &image.to_string())
+            }
+            Done::Delivered { how, sent_bytes, total_bytes, took } => {
+                row(start, Tone::Good, how, Some(*took), &sizes(*sent_bytes, *total_bytes))
+            }
+            Done::Deployed { revision, pruned, hooks, took } => {
+                let detail = deployed(*revision, *pruned, hooks);
+                row(start, Tone::Good, "deployed", Some(*took), &detail)
+            }
+            Done::Live { took } => row(start, Tone::Good, "live", Some(*took), ""),
+        };
+        for done in rest {
+            line = line.and(GAP).and(done.brief());
+        }
+        Some(line)
+    }
+
+    /// What happens at the moment, as a row of the same table.
+    pub(super) fn progress(&self, width: usize, now: Duration) -> Option<Line> {
+        let Some(doing) = &self.doing else { return self.result(width) };
+        let start = Line::new().column(Tone::Strong, &self.name, width).and("  ");
+        let ran = doing.since.map(|since| now.saturating_sub(since));
+        // A count that has just begun would only flicker.
+        let ran = ran.filter(|ran| *ran >= Duration::from_millis(500));
+        Some(row(start, Tone::Busy, doing.verb, ran, &doing.detail).faint())
+    }
+
+    /// The steps of a round in one line: `built 0.11s · loaded 0.08s, 12 KB of 212 MB`.
+    pub(super) fn steps(&self) -> Vec<String> {
+        self.done.iter().map(Done::brief).collect()
+    }
+}
+
+impl Done {
+    fn brief(&self) -> String {
+        match self {
+            Self::Unchanged { .. } => "unchanged".to_owned(),
+            Self::Built { took, .. } => format!("built {}", seconds(*took)),
+            Self::Delivered { how, sent_bytes, total_bytes, took } => {
+                let sizes = sizes(*sent_bytes, *total_bytes);
+                let comma = if sizes.is_empty() { "" } else { ", " };
+                format!("{how} {}{comma}{sizes}", seconds(*took))
+            }
+            Self::Deployed { took, .. } => format!("deployed {}", seconds(*took)),
+            Self::Live { took } => format!("live {}", seconds(*took)),
+        }
+    }
+}
+
+fn row(start: Line, tone: Tone, verb: &str, took: Option<Duration>, detail: &str) -> Line {
+    let took = took.map(seconds).unwrap_or_default();
+    start.column(tone, verb, VERB).column(Tone::Plain, &took, TIME).and(detail)
+}
+
+/// The line of something that is neither: `web     forwarded         http://127.0.0.1:8080`.
+pub(super) fn other(name: &str, width: usize, tone: Tone, verb: &str, detail: &str) -> Line {
+    row(Line::new().column(Tone::Strong, name, width).and("  "), tone, verb, None, detail)
+}
+
+/// One step of a row, as a row of its own.
+pub(super) fn single(name: &str, width: usize, done: Done) -> Line {
+    let row = Row { done: vec![done], ..Row::new(Sort::Artifact, name) };
+    row.result(width).unwrap_or_default()
+}
+
+fn sizes(sent_bytes: u64, total_bytes: u64) -> String {
+    match (sent_bytes, total_bytes) {
+        (0, 0) => String::new(),
+        (sent, 0) => bytes(sent),
+        (sent, total) => format!("{} of {}", bytes(sent), bytes(total)),
+    }
+}
+
+fn deployed(revision: Option<u32>, pruned: usize, hooks: &[String]) -> String {
+    let mut details = Vec::new();
+    if let Some(revision) = revision {
+        details.push(format!("revision {revision}"));
+    }
+    if pruned > 0 {
+        details.push(format!("{} pruned", several(pruned, "object")));
+    }
+    if !hooks.is_empty() {
+        details.push(format!("({})", hooks.join(", ")));
+    }
+    details.join(GAP)
+}
