@@ -8,13 +8,19 @@ node_bin=$cache/node     # what only a node gets: on a PATH it would hide the En
 log=$cache/log
 state=$cache/state       # what is up at the moment; down.sh takes it back
 run=/run/wharf-testbed   # sockets and pids of what the testbed starts; short, for sockets must be
+bridge=wharftb           # with a number behind it, the bridges of its Engines
+subnet=172.30.250        # three networks of its Engines begin here
 if [ -n "${WHARF_TESTBED_CACHE:-}" ]; then
-  run+=-$(printf %s "$cache" | sha256sum | cut -c1-8)
+  # A second testbed on the machine, with everything of its own.
+  nth=$(printf %s "$cache" | cksum | awk '{ print $1 % 80 }')
+  run+=-$nth bridge+=x$nth. subnet=172.30.$((nth * 3))
 fi
+# The network of DAEMON number 0, 1 or 2, without the last of its four parts.
+network() { echo "${subnet%.*}.$((${subnet##*.} + $1))"; }
 
 kind_version=v0.33.0
 helm3_version=v3.22.0
-helm4_version=v4.3.0
+helm4_version=v4.3.1
 containerd_version=v2.3.4
 kube_version=v1.36.3
 # The node image of this kind where images can be pulled; kind itself pins its digest.

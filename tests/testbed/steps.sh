@@ -4,6 +4,8 @@
 set -euo pipefail
 # shellcheck source=lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source=parts.sh
+. "$here/parts.sh"
 export PATH=$bin:$PATH
 umask 022
 
@@ -55,14 +57,14 @@ engine() {
   if [ ! -e "$state/network-before" ]; then
     { sysctl net.ipv4.ip_forward; iptables -S FORWARD | head -n1; echo "tables $tables"; } >"$state/network-before"
   fi
-  if ! ip link show wharf-tb0 >/dev/null 2>&1; then
-    ip link add wharf-tb0 type bridge
-    ip address add 172.30.250.1/24 dev wharf-tb0
-    ip link set wharf-tb0 up
+  if ! ip link show "${bridge}0" >/dev/null 2>&1; then
+    ip link add "${bridge}0" type bridge
+    ip address add "$(network 0).1/24" dev "${bridge}0"
+    ip link set "${bridge}0" up
   fi
-  jq -n --arg cache "$cache" --arg run "$run" --argjson runtimes "$runtimes" --argjson tables $tables '{
+  jq -n --arg cache "$cache" --arg run "$run" --arg bridge "${bridge}0" --argjson runtimes "$runtimes" --argjson tables "$tables" '{
     "data-root": ($cache + "/docker"), "exec-root": ($run + "/exec"), "pidfile": ($run + "/docker.pid"),
-    hosts: ["unix://" + $run + "/docker.sock"], bridge: "wharf-tb0", iptables: $tables,
+    hosts: ["unix://" + $run + "/docker.sock"], bridge: $bridge, iptables: $tables,
     "containerd-namespace": "wharf-testbed", "containerd-plugin-namespace": "wharf-testbed-plugins"
   } + $runtimes' >"$run/daemon.json"
   if [ -e "$pid_file" ] && [ -z "$(own_process "$pid_file" "$run")" ]; then rm -f "$pid_file"; fi
@@ -77,10 +79,10 @@ engine() {
   docker version >/dev/null 2>&1 || { tail -n 10 "$log/dockerd.log"; return 1; }
   # kind uses the network of this name, and made here it has a bridge whose name is known.
   docker network inspect kind >/dev/null 2>&1 ||
-    docker network create --subnet 172.30.251.0/24 -o com.docker.network.bridge.name=wharf-tb1 \
+    docker network create --subnet "$(network 1).0/24" -o com.docker.network.bridge.name="${bridge}1" \
       -o com.docker.network.bridge.enable_ip_masquerade=true kind
-  if ! $tables && ! iptables -C FORWARD -i wharf-tb1 -o wharf-tb1 -j ACCEPT 2>/dev/null; then
-    iptables -I FORWARD -i wharf-tb1 -o wharf-tb1 -j ACCEPT
+  if ! $tables && ! iptables -C FORWARD -i "${bridge}1" -o "${bridge}1" -j ACCEPT 2>/dev/null; then
+    iptables -I FORWARD -i "${bridge}1" -o "${bridge}1" -j ACCEPT
   fi
 }
 
@@ -133,14 +135,15 @@ containerd() {
     github.com/containerd/containerd/v2/cmd/{ctr,containerd-shim-runc-v2,containerd}
 }
 
-# go_own DIR FILE LDFLAGS TAGS: builds the main package that lies in DIR beside this script.
+# go_own DIR FILE LDFLAGS TAGS [PACKAGE]: builds the main package that lies in DIR beside this script,
+# or one that the module there names as a tool.
 go_own() {
-  local dir=$1 file=$2 flags=$3 tags=$4 key part
-  key=$(key_of "$here/$dir" "$flags" "$tags")
+  local dir=$1 file=$2 flags=$3 tags=$4 package=${5:-.} key part
+  key=$(key_of "$here/$dir" "$flags" "$tags" "$package")
   if kept "$file" "$key"; then return; fi
   go_environment
   part=$(mktemp -d "$cache/part.XXXXXX")
-  (cd "$here/$dir" && go build -trimpath -ldflags "-s -w$flags" -tags "$tags" -o "$part/program" .)
+  (cd "$here/$dir" && go build -trimpath -ldflags "-s -w$flags" -tags "$tags" -o "$part/program" "$package")
   keep "$part/program" "$file" "$key"
   rm -rf "$part"
 }
@@ -313,7 +316,7 @@ node_image_build() {
   done
   docker save -o "$dir/images.tar" wharf-testbed/part-{static,proxy,coredns,pause}
   docker rm -f "$baker" >/dev/null 2>&1 || true
-  docker run -d --privileged --label "$label" --name "$baker" --entrypoint sleep wharf-testbed/part-node infinity
+  docker run -d --privileged --label "$label.container" --name "$baker" --entrypoint sleep wharf-testbed/part-node infinity
   docker exec -d "$baker" containerd
   for _ in $(seq 50); do
     if docker exec "$baker" ctr version >/dev/null 2>&1; then break; fi

@@ -181,6 +181,12 @@ make_ground() {
   printf '%s\n' "${base_images[@]}" >"$state/ready"
 }
 
+# For parts that want an Engine but no cluster.
+make_ground_for_part() {
+  use_engine
+  if [ ! -e "$state/ready" ] || ! docker version >/dev/null 2>&1; then make_ground; fi
+}
+
 up() {
   if is_up; then return; fi
   local began=$EPOCHREALTIME
@@ -202,6 +208,7 @@ if is_up && [ "$what" = up ]; then
 fi
 exec 9>"$cache/lock"
 flock -n 9 || { say "testbed: waiting for another up.sh"; flock 9; }
+rm -rf "$cache"/part.?????? # what an interruption left half made
 if [ "$what" = up ]; then
   up
 else
@@ -212,9 +219,21 @@ else
       step "Helm $helm4_version" helm4
       # shellcheck disable=SC2016
       printf 'export PATH=%q:$PATH\n' "$cache/helm4" ;;
-    engine-current | buildkitd | registry | registry-login | k3d-nodes)
+    engine-current | buildkitd)
+      make_ground_for_part
+      step "${part[0]}" "${part[0]//-/_}"
+      cat "$state/parts/${part[0]}" ;;
+    registry | registry-login)
       up
-      "$BASH" "$here/parts.sh" "${part[@]}" ;;
+      step "${part[0]}" registry "${part[0]}"
+      cat "$state/parts/${part[0]}" ;;
+    k3d-nodes)
+      name=$name-k3d
+      if ! is_up; then
+        make_ground
+        step "cluster $name, nodes like k3d's" k3d_nodes "$name"
+      fi
+      exports ;;
     *) die "no part is called \`${part[0]}\`; up.sh --help lists them" ;;
   esac
 fi

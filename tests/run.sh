@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Runs every test and ends with one line: `N passed, N failed`.
+#   tests/run.sh         format, lints, tests, the real cluster (made by tests/testbed/up.sh), the demo
+#   tests/run.sh quick   without Docker and the cluster
+#   tests/run.sh full    everything for longer: soaks, fuzzing, more seeds, the testbed's other branch
+# A test marked `#[ignore]` needs Docker or the cluster; one with `soak` in its name runs in `full` only.
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+scope=${1:-plain}
+case $scope in
+  plain | quick) export WHARF_TEST_FULL='' ;;
+  full) export WHARF_TEST_FULL=1 PROPTEST_CASES=${PROPTEST_CASES:-2048} ;;
+  *) sed -n '2,6s/^# //p' "$0" >&2; exit 2 ;;
+esac
+[ "$scope" = full ] || unset WHARF_TEST_FULL
+passed=0 failed=0 failures=()
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+
+# part TITLE COMMAND...: runs a part and counts it by the test results it prints, or as one where it
+# prints none. A part that fails never stops the rest.
+part() {
+  local title=$1 began=$SECONDS status good bad; shift
+  printf '\n== %s\n' "$title"
+  "$@" 2>&1 | tee "$output"
+  status=${PIPESTATUS[0]}
+  read -r good bad < <(sed -E 's/\x1b\[[0-9;]*m//g' "$output" |
+    awk '/^test result: / { good += $4; bad += $6 } END { print good + 0, bad + 0 }')
+  if [ "$status" -eq 0 ] && [ "$bad" -eq 0 ]; then
+    if [ "$good" -eq 0 ]; then good=1; fi
+  else
+    if [ "$bad" -eq 0 ]; then bad=1; fi
+    failures+=("$title")
+  fi
+  passed=$((passed + good)) failed=$((failed + bad))
+  printf -- '-- %s: %d passed, %d failed, %d s\n' "$title" "$good" "$bad" $((SECONDS - began))
+}
+
+# Tests that need the world outside: one at a time, for they share one cluster.
+on_the_cluster() {
+  local exports skip=(--skip soak)
+  exports=$(tests/testbed/up.sh env) || return
+  eval "$exports"
+  if [ "$scope" = full ]; then skip=(); fi
+  WHARF_CLUSTER=1 cargo test --locked --no-fail-fast --lib --bins --tests -- --ignored --test-threads=1 "${skip[@]}"
+}
+
+scripts() { # every shell script of the project
+  local scripts script
+  mapfile -t scripts < <(git ls-files -- '*.sh' .ci/run tests/testbed/node/runc-fit tests/testbed/images/postgres-entrypoint)
+  for script in "${scripts[@]}"; do bash -n "$script" || return; done
+  if ! command -v shellcheck >/dev/null; then
+    echo "shellcheck is missing; installing it"
+    { apt-get update -q && apt-get install -y -q --no-install-recommends shellcheck; } >/dev/null || return
+  fi
+  shellcheck -x -P SCRIPTDIR "${scripts[@]}"
+}
+
+part "format" cargo fmt --all --check
+part "shell scripts" scripts
+part "lints" cargo clippy --locked --all-targets -- -D warnings
+part "tests" cargo test --locked --no-fail-fast
+if [ "$scope" = quick ]; then
+  printf '\nleft out by "quick": the testbed, tests that need Docker or the cluster, the demo\n'
+else
+  part "testbed" tests/testbed/up.sh
+  part "testbed's own tests" tests/testbed/test.sh "$scope"
+  part "Docker and the cluster" on_the_cluster
+  part "demo" examples/demo.sh
+fi
+
+if [ ${#failures[@]} -gt 0 ]; then
+  printf '\nfailed:\n'
+  printf '  %s\n' "${failures[@]}"
+fi
+printf '\n%d passed, %d failed\n' "$passed" "$failed"
+[ "$failed" -eq 0 ]
