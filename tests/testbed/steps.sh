@@ -64,13 +64,13 @@ engine() {
   fi
   jq -n --arg cache "$cache" --arg run "$run" --arg bridge "${bridge}0" --argjson runtimes "$runtimes" --argjson tables "$tables" '{
     "data-root": ($cache + "/docker"), "exec-root": ($run + "/exec"), "pidfile": ($run + "/docker.pid"),
-    hosts: ["unix://" + $run + "/docker.sock"], bridge: $bridge, iptables: $tables,
-    "containerd-namespace": "wharf-testbed", "containerd-plugin-namespace": "wharf-testbed-plugins"
+    hosts: ["unix://" + $run + "/docker.sock"], bridge: $bridge, iptables: $tables
   } + $runtimes' >"$run/daemon.json"
   if [ -e "$pid_file" ] && [ -z "$(own_process "$pid_file" "$run")" ]; then rm -f "$pid_file"; fi
   # Not with the testbed's PATH: the Engine must find the shim that came with it.
   env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="${HOME:-/root}" \
-    setsid dockerd --config-file "$run/daemon.json" >"$log/dockerd.log" 2>&1 </dev/null 9>&- &
+    setsid dockerd --config-file "$run/daemon.json" \
+    --containerd-namespace wharf-testbed --containerd-plugins-namespace wharf-testbed-plugins >"$log/dockerd.log" 2>&1 </dev/null 9>&- &
   for _ in $(seq 150); do
     if docker version >/dev/null 2>&1; then break; fi
     kill -0 $! 2>/dev/null || break
