@@ -31,7 +31,7 @@ engine_current() {
   if DOCKER_HOST=$socket docker version >/dev/null 2>&1; then return; fi
   packages
   containerd
-  go_own engine "$cache/engine/dockerd" '' '' github.com/moby/moby/v2/cmd/dockerd
+  go_own engine "$cache/engine/dockerd" ' -X github.com/moby/moby/v2/dockerversion.Version=2.0.0-beta.24' '' github.com/moby/moby/v2/cmd/dockerd
   if ! ip link show "${bridge}2" >/dev/null 2>&1; then
     ip link add "${bridge}2" type bridge
     ip address add "$(network 2).1/24" dev "${bridge}2"
