@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Input, Paths};
+use crate::model::{Key, Paths};
 use crate::ops;
 use crate::report::{Failure, FailureKind, Report, Reporter};
 use crate::tools::Tools;
@@ -17,7 +17,7 @@ use crate::ui::{Keys, UiOptions};
 
 use super::environment::Environment;
 use super::global::GlobalArgs;
-use super::inputs::{INPUTS, Signals, pass_on};
+use super::inputs::{PRESSES, Signals, pass_on};
 use super::loop_command::loop_command;
 use super::{Cli, Command, LoopOptions, completions, trace};
 
@@ -32,7 +32,7 @@ pub(super) struct Call {
     pub(super) reporter: Reporter,
     /// What is asked of the command while it runs: the first `Interrupt` ends it in order, the
     /// second at once.
-    pub(super) input_rx: mpsc::Receiver<Input>,
+    pub(super) key_rx: mpsc::Receiver<Key>,
     /// Cancelled when whoever read stdout has gone.
     pub(super) stdout_closed: CancellationToken,
 }
@@ -56,17 +56,17 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         ui_options(&environment, &cli.global, takes_back, keys.is_some(), &stdout_closed);
     shown.spawn(ui::run(reports, ui_options));
 
-    let (input_tx, input_rx) = mpsc::channel(INPUTS);
+    let (key_tx, key_rx) = mpsc::channel(PRESSES);
     let mut inputs = JoinSet::new();
     let ended = match start(&environment, &cli.global) {
         Ok((paths, tools)) => {
             let told = trace::start(&paths.state, cli.global.verbose, &reporter);
             if let Ok(signals) = signals {
-                inputs.spawn(pass_on(signals, keys, input_tx, reporter.clone()));
+                inputs.spawn(pass_on(signals, keys, key_tx, reporter.clone()));
             }
             let global = cli.global.clone();
             let reporter = reporter.clone();
-            let call = Call { global, tools, paths, reporter, input_rx, stdout_closed };
+            let call = Call { global, tools, paths, reporter, key_rx, stdout_closed };
             let ended = cli.command.run(options, call).await;
             drop(told);
             ended

@@ -5,12 +5,12 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::model::Input;
+use crate::model::Key;
 use crate::report::Reporter;
 use crate::ui::{HELP, Keys, Press};
 
 /// More presses than anybody makes while the command is busy; what is too much is dropped.
-pub(super) const INPUTS: usize = 64;
+pub(super) const PRESSES: usize = 64;
 
 /// Signals that ask for the end.
 pub(super) struct Signals {
@@ -42,16 +42,16 @@ impl Signals {
 pub(super) async fn pass_on(
     mut signals: Signals,
     mut keys: Option<Keys>,
-    input_tx: mpsc::Sender<Input>,
+    key_tx: mpsc::Sender<Key>,
     reporter: Reporter,
 ) {
     loop {
-        let input = tokio::select! {
+        let key = tokio::select! {
             biased;
-            () = signals.next() => Input::Interrupt,
+            () = signals.next() => Key::Interrupt,
             press = pressed(keys.as_mut()) => match press {
-                Press::Leave => Input::Interrupt,
-                Press::Rebuild => Input::Rebuild,
+                Press::Leave => Key::Interrupt,
+                Press::Rebuild => Key::Rebuild,
                 Press::Help => {
                     reporter.note(HELP);
                     continue;
@@ -59,7 +59,7 @@ pub(super) async fn pass_on(
             },
         };
         // A command that no longer listens is about to end.
-        let _ = input_tx.try_send(input);
+        let _ = key_tx.try_send(key);
     }
 }
 

@@ -6,7 +6,7 @@
 mod change;
 mod cluster;
 mod image;
-mod input;
+mod key;
 mod name;
 mod object;
 mod order;
@@ -17,7 +17,7 @@ mod undo;
 pub use change::ChangeSet;
 pub use cluster::{ClusterIdentity, ClusterKind, Delivery};
 pub use image::{ContentHash, Digest, ImageError, ImageRef, Platform, Tag};
-pub use input::Input;
+pub use key::Key;
 pub use name::{ArtifactName, ContextName, NameError, Namespace, ProjectName, ReleaseName};
 pub use object::{ObjectRef, WorkloadKind, WorkloadRef};
 pub use order::cycle;
