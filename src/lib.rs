@@ -43,6 +43,7 @@ pub mod build;
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod deploy;
 pub mod docker;
 pub mod dockerfile;
 pub mod engine;

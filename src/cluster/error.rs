@@ -114,6 +114,14 @@ pub enum ClusterError {
         /// The address.
         server: String,
     },
+    /// Something did not happen in time.
+    #[error("{what} took longer than {} s", limit.as_secs())]
+    Slow {
+        /// Such as "deleting job/migrate".
+        what: String,
+        /// How long it was given.
+        limit: Duration,
+    },
     /// Any other answer that is no success.
     #[error("cluster `{context}` refused a request")]
     Api {
@@ -193,6 +201,7 @@ impl ClusterError {
             Self::Unauthorized { .. } => "wharf::cluster::unauthorized",
             Self::Forbidden { .. } => "wharf::cluster::forbidden",
             Self::IdentityChanged { .. } => "wharf::cluster::identity_changed",
+            Self::Slow { .. } => "wharf::cluster::slow",
             Self::Api { .. } => "wharf::cluster::api",
         }
     }
@@ -264,6 +273,7 @@ impl ClusterError {
             Self::IdentityChanged { context, server } => work(what)
                 .because(format!("another cluster answers at {server}"))
                 .help(format!("start wharf again if `{context}` is meant as it is now")),
+            Self::Slow { .. } => work(what).help("see what holds it: `kubectl get events -A`"),
             Self::Api { source, .. } => work(what).because(said(source)),
         }
     }

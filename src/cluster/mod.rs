@@ -8,6 +8,7 @@
 
 mod discovery;
 mod error;
+mod gone;
 mod identity;
 mod kind;
 mod kubeconfig;

@@ -1,0 +1,177 @@
+//! What Helm's error text means.
+//!
+//! Helm 3 and 4 tell failures only as text on stderr; the sentences recognised here come from
+//! their sources and have been stable for years. What is not recognised is shown as it is.
+
+use super::DeployError;
+use super::hooks::HookFailure;
+use crate::model::{Chart, HelmSource, Namespace, ReleaseName};
+use crate::tools::ToolError;
+
+/// What is known besides Helm's words.
+pub(super) struct Circumstances<'a> {
+    pub(super) release: &'a ReleaseName,
+    pub(super) namespace: &'a Namespace,
+    pub(super) source: &'a HelmSource,
+    pub(super) failed_hook: Option<HookFailure>,
+}
+
+/// Names the failure of a `helm upgrade --install`.
+pub(super) fn explain(error: ToolError, known: Circumstances<'_>) -> DeployError {
+    let release = known.release.clone();
+    match &error {
+        ToolError::Missing { .. } => return DeployError::HelmMissing,
+        ToolError::Cancelled { .. } => return DeployError::Cancelled { release },
+        _ => {}
+    }
+    let text = message(error.output_tail());
+    if text.contains("hooks failed") || text.contains("hook failed") {
+        return hook(release, &text, known.failed_hook);
+    }
+    if let Some((_, names)) = text.split_once("missing in charts/ directory: ") {
+        let names = names.lines().next().unwrap_or_default().trim().to_owned();
+        return DeployError::MissingDependency { release, names, chart: chart(known.source) };
+    }
+    if text.contains("another operation (install/upgrade/rollback) is in progress") {
+        return DeployError::Pending {
+            release,
+            namespace: known.namespace.clone(),
+            status: "pending".to_owned(),
+            since: None,
+            running: false,
+            last_good: None,
+        };
+    }
+    if let Some(at) = text.find("cannot be imported into the current release") {
+        let what = object_before(&text[..at]);
+        return DeployError::NotTheReleases { release, what, why: last_clause(&text[at..]) };
+    }
+    if let Some((place, why)) = template(&text) {
+        return DeployError::Template { release, place, why };
+    }
+    if let Some((what, why)) = refused(&text) {
+        if why.iter().any(|line| is_immutable(line)) {
+            let by_hand = format!("kubectl delete {what} -n {}", known.namespace);
+            return DeployError::Immutable { release, what, why: why.join("; "), by_hand };
+        }
+        return DeployError::Invalid { release, what, why };
+    }
+    DeployError::Helm { release, source: error }
+}
+
+/// Whether the server's words mean that a field cannot be changed.
+pub(super) fn is_immutable(text: &str) -> bool {
+    let phrases = [
+        "field is immutable",
+        "updates to statefulset spec for fields other than",
+        "pod updates may not change fields other than",
+        "cannot change roleRef",
+        "is immutable after creation",
+        "updates to parameters are forbidden",
+    ];
+    phrases.iter().any(|phrase| text.contains(phrase))
+}
+
+/// Helm's message: from the line that begins with `Error:` on, without warnings before it.
+fn message(lines: &[String]) -> String {
+    let from = lines.iter().rposition(|line| line.starts_with("Error:")).unwrap_or(0);
+    let text = lines[from..].join("\n");
+    text.trim_start_matches("Error: ").to_owned()
+}
+
+fn chart(source: &HelmSource) -> String {
+    match &source.chart {
+        Chart::Path(path) => path.display().to_string(),
+        Chart::Remote { chart, .. } => chart.clone(),
+    }
+}
+
+fn hook(release: ReleaseName, text: &str, failed: Option<HookFailure>) -> DeployError {
+    let why = last_clause(text);
+    match failed {
+        Some(failed) => {
+            DeployError::Hook { release, hook: failed.hook, why, last_lines: failed.last_lines }
+        }
+        None => {
+            // "…: job migrate failed: BackoffLimitExceeded", in newer versions
+            // "…: resource Job/shop/migrate not ready. status: Failed, message: …".
+            let named = text.split_whitespace().skip_while(|word| *word != "resource").nth(1);
+            let named = named.map(|named| {
+                let mut parts = named.split('/');
+                let kind = parts.next().unwrap_or_default().to_lowercase();
+                format!("{kind}/{}", parts.next_back().unwrap_or_default())
+            });
+            let hook = named.unwrap_or_else(|| first_clause(text));
+            DeployError::Hook { release, hook, why, last_lines: Vec::new() }
+        }
+    }
+}
+
+/// `path:line:column` and what is wrong there.
+fn template(text: &str) -> Option<(String, String)> {
+    let first = text.lines().next().unwrap_or_default();
+    for opening in ["parse error at (", "execution error at ("] {
+        if let Some((_, rest)) = first.split_once(opening) {
+            let (place, why) = rest.split_once("): ")?;
+            return Some((place.to_owned(), why.trim().to_owned()));
+        }
+    }
+    if let Some((_, rest)) = first.split_once("YAML parse error on ") {
+        let (path, why) = rest.split_once(": ")?;
+        let line = why.split("line ").nth(1).and_then(|rest| rest.split(':').next());
+        let place = line.map_or_else(|| path.to_owned(), |line| format!("{path}:{line}"));
+        return Some((place, why.rsplit(": ").next()?.trim().to_owned()));
+    }
+    if let Some(at) = first.find("template: ") {
+        // template: shop/templates/a.yaml:12:20: executing "…" at <…>: why
+        let rest = &first[at + "template: ".len()..];
+        let (place, why) = rest.split_once(": ")?;
+        return Some((place.to_owned(), why.trim().to_owned()));
+    }
+    let values = ["failed to parse", "values don't meet the specifications of the schema"];
+    values
+        .iter()
+        .any(|phrase| text.contains(phrase))
+        .then(|| (String::new(), text.lines().map(str::trim).collect::<Vec<_>>().join(" ")))
+}
+
+/// Which object the server refuses, and why, one line each.
+fn refused(text: &str) -> Option<(String, Vec<String>)> {
+    if let Some((_, why)) = text.split_once("unable to build kubernetes objects") {
+        let why = why.split_once(": ").map_or(why, |(_, why)| why);
+        let why = why.trim_start_matches("error validating \"\": ");
+        return Some(("a manifest".to_owned(), vec![why.trim().replace('\n', " ")]));
+    }
+    if let Some(at) = text.find("no matches for kind ") {
+        return Some(("a manifest".to_owned(), vec![text[at..].replace('\n', " ")]));
+    }
+    let at = text.find("\" is invalid: ")?;
+    // Deployment.apps "api" is invalid: spec.selector: Invalid value: …: field is immutable
+    let (before, after) = (&text[..at], &text[at + "\" is invalid: ".len()..]);
+    let (kind, name) = before.rsplit_once(" \"")?;
+    let kind = kind.rsplit([' ', ':', '\n']).next()?.split('.').next()?.to_lowercase();
+    let after = after.trim().trim_start_matches('[').trim_end_matches(']');
+    let reasons = after.split(", spec.").enumerate().map(|(index, reason)| {
+        if index == 0 { reason.to_owned() } else { format!("spec.{reason}") }
+    });
+    Some((format!("{kind}/{name}"), reasons.take(3).collect()))
+}
+
+/// `ConfigMap "settings" in namespace "shop" exists and` as `configmap/settings`.
+fn object_before(text: &str) -> String {
+    let mut words = text.split('"');
+    let kind = words.next().and_then(|kind| kind.split_whitespace().next_back());
+    match (kind, words.next()) {
+        (Some(kind), Some(name)) => format!("{}/{name}", kind.to_lowercase()),
+        _ => "an object".to_owned(),
+    }
+}
+
+fn first_clause(text: &str) -> String {
+    text.lines().next().unwrap_or_default().split(": ").nth(1).unwrap_or_default().to_owned()
+}
+
+fn last_clause(text: &str) -> String {
+    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    line.trim().trim_start_matches("* ").rsplit(": ").next().unwrap_or_default().to_owned()
+}
