@@ -50,6 +50,7 @@ pub mod engine;
 pub mod files;
 pub mod graph;
 pub mod model;
+pub mod observe;
 pub mod ops;
 pub mod report;
 pub mod tools;

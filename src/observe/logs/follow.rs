@@ -1,0 +1,288 @@
+//! Follows the log of one container of one pod, from run to run, until the pod is gone.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::Timestamp;
+use kube::Api;
+use kube::api::LogParams;
+use tokio::time::{Instant, timeout};
+
+use super::dedupe::Seen;
+use super::instance::{Instance, instance};
+use super::line::tidy;
+use super::read::{Lines, RawLine};
+use crate::model::Namespace;
+use crate::observe::scene::Scene;
+use crate::report::{LogLine, Reporter};
+
+/// The longest pause before a log is taken up again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a stream may go on after its pod is gone: its last lines are on their way then.
+const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// The log of one container of one pod.
+#[derive(Debug)]
+pub(super) struct Follower {
+    pub(super) scene: Scene,
+    pub(super) namespace: Namespace,
+    pub(super) pod: String,
+    pub(super) uid: String,
+    pub(super) container: String,
+    /// What lines are told with: workload, replica and container.
+    pub(super) label: Label,
+    pub(super) reporter: Reporter,
+    /// Where the first run's log is begun.
+    pub(super) begin: Begin,
+}
+
+/// Where a log is begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Begin {
+    /// With the first line there is.
+    First,
+    /// With the first line after this moment.
+    Since(Timestamp),
+    /// With so many lines before the end.
+    Tail(i64),
+}
+
+/// Who a line is of.
+#[derive(Debug, Clone)]
+pub(super) struct Label {
+    pub(super) workload: String,
+    pub(super) replica: String,
+    /// Whether there are several replicas, so that the line must say which one.
+    pub(super) has_siblings: Arc<AtomicBool>,
+    pub(super) container: Option<String>,
+}
+
+/// How a stream ended.
+enum End {
+    /// Nothing more comes from this run, or the connection was closed.
+    Over,
+    /// The log may not be read, or there is no such pod.
+    Refused(String),
+    /// It may work next time.
+    Broken,
+}
+
+/// What is known of a container's log so far.
+#[derive(Debug, Default)]
+struct Progress {
+    seen: Seen,
+    /// The run that was read last, and whether it was read to its end.
+    run: Option<(Instance, bool)>,
+    /// Whether lines were read since the stream was taken up.
+    is_moving: bool,
+    /// The last thing that kubelet itself said in the stream.
+    kubelet: Option<String>,
+}
+
+impl Follower {
+    /// Tells lines until the pod is gone.
+    pub(super) async fn run(self) {
+        let mut changes = self.scene.changes();
+        let mut progress = Progress::default();
+        let mut failures = 0;
+        loop {
+            changes.borrow_and_update();
+            let Some(pod) = self.find() else { return };
+            let now = instance(&pod, &self.container);
+            let before = progress.run.clone();
+            let unread = now.filter(
+                |now| !matches!(&before, Some((run, true)) if run.id == now.id && !now.is_running),
+            );
+            let Some(now) = unread else {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            };
+            if before.as_ref().is_none_or(|(run, _)| run.id != now.id) {
+                self.earlier_runs(&now, &mut progress).await;
+            }
+            progress.run = Some((now.clone(), false));
+            let began = Instant::now();
+            let end = self.stream(now.is_running, false, &mut progress).await;
+            match end {
+                End::Refused(why) => {
+                    return self.remark(format!("its log cannot be read: {why}")).await;
+                }
+                End::Over if !now.is_running => {
+                    progress.run = Some((now, true));
+                    continue;
+                }
+                End::Over | End::Broken => {}
+            }
+            failures = if progress.is_moving || began.elapsed() > LONGEST_PAUSE {
+                0
+            } else {
+                failures + 1
+            };
+            self.pause(&now, failures).await;
+        }
+    }
+
+    /// Reads what there is now, once, and does not wait for more.
+    pub(super) async fn read_once(self) {
+        let Some(pod) = self.find() else { return };
+        if instance(&pod, &self.container).is_none() {
+            return;
+        }
+        let mut progress = Progress::default();
+        if let End::Refused(why) = self.stream(false, false, &mut progress).await {
+            self.remark(format!("its log cannot be read: {why}")).await;
+        }
+    }
+
+    /// The pod, while it is there; another pod of the same name is another pod.
+    fn find(&self) -> Option<Arc<Pod>> {
+        let pod = self.scene.pods(&self.namespace).get(&self.pod)?;
+        (pod.metadata.uid.as_deref() == Some(&self.uid)).then_some(pod)
+    }
+
+    /// Reads what is left of the runs before `now`, as far as kubelet has them.
+    async fn earlier_runs(&self, now: &Instance, progress: &mut Progress) {
+        let Some(previous) = &now.previous else { return };
+        let (missed, is_known) = match &progress.run {
+            // Runs before the first look count only where the log is read from the beginning.
+            None if self.begin != Begin::First => return,
+            None => (now.restarts - 1, false),
+            Some((run, _)) => (now.restarts - run.restarts - 1, run.id == *previous),
+        };
+        let lost = missed - i32::from(!is_known);
+        if lost > 0 && progress.run.is_some() {
+            self.remark(format!(
+                "it was started {lost} times in between whose lines kubelet no longer has"
+            ))
+            .await;
+        }
+        self.stream(false, true, progress).await;
+    }
+
+    /// Reads one answer of the API server to its end.
+    async fn stream(&self, follow: bool, previous: bool, progress: &mut Progress) -> End {
+        let mut params = LogParams {
+            container: Some(self.container.clone()),
+            follow,
+            previous,
+            timestamps: true,
+            since_time: progress.seen.take_up(),
+            ..LogParams::default()
+        };
+        let mut is_resumed = params.since_time.is_some();
+        if !is_resumed {
+            match self.begin {
+                Begin::First => {}
+                Begin::Since(moment) => {
+                    params.since_time = Timestamp::from_second(moment.as_second()).ok();
+                }
+                Begin::Tail(lines) => params.tail_lines = Some(lines),
+            }
+        }
+        progress.is_moving = false;
+        let pods: Api<Pod> = Api::namespaced(self.scene.client().clone(), self.namespace.as_str());
+        let stream = match pods.log_stream(&self.pod, &params).await {
+            Ok(stream) => stream,
+            Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {
+                return End::Refused(status.message);
+            }
+            Err(_) => return End::Broken,
+        };
+        let mut lines = Lines::new(Box::pin(stream));
+        loop {
+            let line = tokio::select! {
+                biased;
+                line = lines.next() => line,
+                () = self.gone() => return End::Over,
+            };
+            let line = match line {
+                Ok(Some(line)) => line,
+                Ok(None) => return End::Over,
+                Err(_) => return End::Broken,
+            };
+            if !line.is_whole && follow {
+                // The rest of it may still come; it is read whole when the stream is taken up.
+                continue;
+            }
+            let Some(mark) = line.mark() else {
+                self.kubelets_word(&line, progress).await;
+                continue;
+            };
+            if !progress.seen.is_new(mark) {
+                continue;
+            }
+            if is_resumed && !previous && !progress.seen.has_overlap() {
+                self.remark("lines may be missing here: kubelet began a new log file".to_owned())
+                    .await;
+            }
+            is_resumed = false;
+            progress.is_moving = true;
+            self.tell(line).await;
+        }
+    }
+
+    /// What kubelet itself says in the place of lines, such as that it can watch no more files.
+    async fn kubelets_word(&self, line: &RawLine, progress: &mut Progress) {
+        let word = tidy(&line.text);
+        if !word.is_empty() && progress.kubelet.as_ref() != Some(&word) {
+            self.remark(format!("kubelet: {word}")).await;
+            progress.kubelet = Some(word);
+        }
+    }
+
+    async fn tell(&self, line: RawLine) {
+        let mut text = tidy(&line.text);
+        if line.length > line.text.len() as u64 {
+            text = format!("{} (line of {} bytes, cut)", text.trim_end_matches('…'), line.length);
+        }
+        let stamp = line.stamp.map(|(text, _)| text).unwrap_or_default();
+        self.reporter.log(self.line(stamp, text, false)).await;
+    }
+
+    async fn remark(&self, text: String) {
+        self.reporter.log(self.line(String::new(), text, true)).await;
+    }
+
+    fn line(&self, stamp: String, text: String, remark: bool) -> LogLine {
+        let Label { workload, replica, has_siblings, container } = &self.label;
+        LogLine {
+            workload: workload.clone(),
+            replica: has_siblings.load(Ordering::Relaxed).then(|| replica.clone()),
+            container: container.clone(),
+            stamp,
+            text,
+            remark,
+        }
+    }
+
+    /// Ends some time after the pod is gone.
+    async fn gone(&self) {
+        let mut changes = self.scene.changes();
+        while self.find().is_some() {
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+        tokio::time::sleep(LAST_WORDS).await;
+    }
+
+    /// Waits until the container is in another state, or for a while.
+    async fn pause(&self, now: &Instance, failures: u32) {
+        let pause = Duration::from_millis(100).saturating_mul(1 << failures.min(6));
+        let other_state = async {
+            let mut changes = self.scene.changes();
+            loop {
+                let pod = self.find();
+                let state = pod.and_then(|pod| instance(&pod, &self.container));
+                if state.as_ref() != Some(now) || changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(pause.min(LONGEST_PAUSE), other_state).await;
+    }
+}
