@@ -61,20 +61,31 @@ exports() {
   printf 'export DOCKER_HOST=%q\n' "$(cat "$state/engine")"
 }
 
-# Whether the cluster and all it needs answer. Quick, for it runs before every test.
-is_up() {
-  local want images ready dir=$state/clusters/$name
-  [ -e "$state/engine" ] && [ -e "$state/ready" ] && [ -s "$dir/containers" ] || return 1
+# What the ground under the clusters is made from. Quick, for it is asked before every test.
+ground_key() { key_of "$here"/{images,node,kube,coredns,lib.sh,steps.sh}; }
+
+ground_is_ready() {
+  local made_from images
+  [ -e "$state/engine" ] && [ -e "$state/ready" ] || return 1
+  use_engine
+  { read -r made_from; mapfile -t images; } <"$state/ready"
+  [ "$made_from" = "$(ground_key)" ] && docker image inspect "${images[@]}" >/dev/null 2>&1
+}
+
+# Whether the cluster's nodes run and are Ready.
+cluster_is_up() {
+  local want ready dir=$state/clusters/$name
+  [ -s "$dir/containers" ] || return 1
   use_engine
   mapfile -t want <"$dir/containers"
   [ "${#want[@]}" -eq "$nodes" ] || return 1
   [ "$(docker container inspect -f '{{.State.Running}}' "${want[@]}" 2>/dev/null | grep -c true)" = "$nodes" ] || return 1
-  mapfile -t images <"$state/ready"
-  docker image inspect "${images[@]}" >/dev/null 2>&1 || return 1
   ready=$(kubectl --kubeconfig "$dir/kubeconfig" get nodes --request-timeout=5s \
     -o jsonpath='{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}' 2>/dev/null) || return 1
   [ "$(grep -c True <<<"$ready")" = "$nodes" ]
 }
+
+is_up() { ground_is_ready && cluster_is_up; }
 
 # at_least WANT HAVE: whether version HAVE is WANT or later.
 at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n1)" = "$1" ]; }
@@ -178,21 +189,16 @@ make_ground() {
     printf '  %-58s %7.1f s\n' "base images (beside the above), rest" "$(seconds_since "$began")" >&2
     step "node image" node_image
   fi
-  printf '%s\n' "${base_images[@]}" >"$state/ready"
-}
-
-# For parts that want an Engine but no cluster.
-make_ground_for_part() {
-  use_engine
-  if [ ! -e "$state/ready" ] || ! docker version >/dev/null 2>&1; then make_ground; fi
+  printf '%s\n' "$(ground_key)" "${base_images[@]}" >"$state/ready"
 }
 
 up() {
-  if is_up; then return; fi
   local began=$EPOCHREALTIME
-  make_ground
-  step "cluster $name, nodes: $nodes" cluster "$name" "$nodes"
-  say "testbed: \`$name\` is up after $(seconds_since "$began") s. For a shell: eval \"\$(tests/testbed/up.sh env)\""
+  if ! ground_is_ready; then make_ground; fi
+  if ! cluster_is_up; then
+    step "cluster $name, nodes: $nodes" cluster "$name" "$nodes"
+    say "testbed: \`$name\` is up after $(seconds_since "$began") s. For a shell: eval \"\$(tests/testbed/up.sh env)\""
+  fi
 }
 
 mkdir -p "$bin" "$node_bin" "$log" "$state/clusters"
@@ -220,7 +226,7 @@ else
       # shellcheck disable=SC2016
       printf 'export PATH=%q:$PATH\n' "$cache/helm4" ;;
     engine-current | buildkitd)
-      make_ground_for_part
+      if ! ground_is_ready; then make_ground; fi
       step "${part[0]}" "${part[0]//-/_}"
       cat "$state/parts/${part[0]}" ;;
     registry | registry-login)
@@ -229,8 +235,8 @@ else
       cat "$state/parts/${part[0]}" ;;
     k3d-nodes)
       name=$name-k3d
-      if ! is_up; then
-        make_ground
+      if ! ground_is_ready; then make_ground; fi
+      if ! cluster_is_up; then
         step "cluster $name, nodes like k3d's" k3d_nodes "$name"
       fi
       exports ;;
