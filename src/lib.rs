@@ -40,6 +40,7 @@
 //! Start reading at `engine/session.rs`.
 
 pub mod build;
+pub mod cleanup;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -144,7 +144,7 @@ impl One<'_> {
                 }
                 422 if said_by_helm::is_immutable(&status.message) && self.may_be_made_anew() => {
                     let uid = live.and_then(|live| live.metadata.uid);
-                    let removal = Removal { uid, wait: Some(GONE_LIMIT) };
+                    let removal = Removal { uid, wait: Some(GONE_LIMIT), ..Removal::default() };
                     remove(&self.scope.cluster, object, &removal).await?;
                 }
                 _ => return Err(self.refused(error)),

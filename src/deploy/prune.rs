@@ -45,7 +45,7 @@ pub(super) async fn prune(
     let project = record::read(scope, &plan.namespace).await?;
     let mut pruned = Vec::new();
     for (object, uid) in surplus(found, &project, plan, wanted) {
-        remove(&scope.cluster, &object, &Removal { uid: Some(uid), wait: None }).await?;
+        remove(&scope.cluster, &object, &Removal { uid: Some(uid), ..Removal::default() }).await?;
         pruned.push(object);
     }
     Ok(pruned)

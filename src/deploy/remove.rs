@@ -13,7 +13,10 @@ use crate::model::ObjectRef;
 pub struct Removal {
     /// Only the object with this UID; another one of the same name stays.
     pub uid: Option<String>,
-    /// Return only when it is gone, and what it owns with it.
+    /// It goes after all that it owns, so that its absence means that its pods are gone too;
+    /// otherwise it goes at once and they follow.
+    pub foreground: bool,
+    /// Return only when it is gone, after this long at most. Implies `foreground`.
     pub wait: Option<Duration>,
 }
 
@@ -53,11 +56,10 @@ pub async fn remove(
 }
 
 fn parameters(found: &DynamicObject, removal: &Removal) -> DeleteParams {
-    // In the foreground an object goes last, after all that it owns: then its absence means that
-    // the pods are gone too.
-    let policy = match removal.wait {
-        Some(_) => PropagationPolicy::Foreground,
-        None => PropagationPolicy::Background,
+    let policy = if removal.foreground || removal.wait.is_some() {
+        PropagationPolicy::Foreground
+    } else {
+        PropagationPolicy::Background
     };
     DeleteParams {
         propagation_policy: Some(policy),

@@ -1,0 +1,231 @@
+//! The journal: what is to be undone, on disk before it is done.
+//!
+//! One JSON object a line, only ever appended to: `{"remember": …}` or `{"forget": …}`. A line
+//! that a crash cut short is the last one, and passed over. When nothing is left to undo the file
+//! is empty again.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use super::CleanupError;
+use crate::files;
+use crate::files::{FilesError, StateDir};
+use crate::model::Undo;
+
+/// The file's name in the state directory.
+const NAME: &str = "journal.jsonl";
+
+/// How many lines may be there for each step that is still to be undone, before the file is
+/// written anew.
+const LINES_PER_STEP: usize = 8;
+
+/// The steps that are still to be undone. Clones are the same journal.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    file: File,
+    steps: Vec<Undo>,
+    lines: usize,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Remember(Undo),
+    Forget(Undo),
+}
+
+impl Journal {
+    /// Opens the journal in `state`, or begins one.
+    ///
+    /// # Errors
+    ///
+    /// [`CleanupError::Journal`] when it cannot be read or made.
+    pub fn open(state: &StateDir) -> Result<Self, CleanupError> {
+        Self::open_at(&state.path().join(NAME))
+    }
+
+    /// Opens the journal at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`CleanupError::Journal`] when it cannot be read or made.
+    pub fn open_at(path: &Path) -> Result<Self, CleanupError> {
+        let mut file = open(path)?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|source| refused(path, source))?;
+        let is_whole = bytes.is_empty() || bytes.ends_with(b"\n");
+        let mut steps = Vec::new();
+        let mut lines = 0;
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            lines += 1;
+            // Cut short by a crash, or of another version: the act was not begun, or the line is
+            // not about anything that can be undone here.
+            let Ok(line) = serde_json::from_slice(line) else { continue };
+            replay(&mut steps, line);
+        }
+        let mut inner = Inner { path: path.to_owned(), file, steps, lines };
+        if !is_whole {
+            inner.rewrite()?;
+        }
+        Ok(Self { inner: Arc::new(Mutex::new(inner)) })
+    }
+
+    /// Puts `steps` on disk; on return they survive a power cut. A step about a thing that has
+    /// one already is united with it.
+    ///
+    /// # Errors
+    ///
+    /// [`CleanupError::Journal`] when they could not be written: then do not do what they undo.
+    pub fn remember(&self, steps: &[Undo]) -> Result<(), CleanupError> {
+        let mut inner = self.lock();
+        let mut after = inner.steps.clone();
+        for step in steps {
+            replay(&mut after, Line::Remember(step.clone()));
+        }
+        if after == inner.steps {
+            return Ok(());
+        }
+        let lines: Vec<Line> = steps.iter().cloned().map(Line::Remember).collect();
+        inner.append(&lines)?;
+        inner.steps = after;
+        Ok(())
+    }
+
+    /// Takes `step` off: it is undone, or is not to be.
+    ///
+    /// # Errors
+    ///
+    /// [`CleanupError::Journal`] when that could not be written; then it is undone once more
+    /// later, which does no harm.
+    pub fn forget(&self, step: &Undo) -> Result<(), CleanupError> {
+        let mut inner = self.lock();
+        let before = inner.steps.len();
+        replay(&mut inner.steps, Line::Forget(step.clone()));
+        if inner.steps.len() == before {
+            return Ok(());
+        }
+        if inner.steps.is_empty() || inner.lines >= inner.steps.len() * LINES_PER_STEP {
+            return inner.rewrite();
+        }
+        inner.append(&[Line::Forget(step.clone())])
+    }
+
+    /// What is still to be undone, oldest first.
+    #[must_use]
+    pub fn steps(&self) -> Vec<Undo> {
+        self.lock().steps.clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn append(&mut self, lines: &[Line]) -> Result<(), CleanupError> {
+        let mut bytes = Vec::new();
+        for line in lines {
+            bytes.extend(serde_json::to_vec(line).expect("a step has only string keys"));
+            bytes.push(b'\n');
+        }
+        // One write, so that what a crash leaves is whole lines and at most one cut short.
+        let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
+        written.map_err(|source| refused(&self.path, source))?;
+        self.lines += lines.len();
+        Ok(())
+    }
+
+    /// Writes the file anew with what is still to be undone.
+    fn rewrite(&mut self) -> Result<(), CleanupError> {
+        let mut bytes = Vec::new();
+        for step in &self.steps {
+            let line = Line::Remember(step.clone());
+            bytes.extend(serde_json::to_vec(&line).expect("a step has only string keys"));
+            bytes.push(b'\n');
+        }
+        files::write_atomically(&self.path, &bytes, 0o600).map_err(CleanupError::Journal)?;
+        self.file = open(&self.path)?;
+        self.lines = self.steps.len();
+        Ok(())
+    }
+}
+
+fn open(path: &Path) -> Result<File, CleanupError> {
+    let is_new = !path.exists();
+    let file = File::options()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|source| refused(path, source))?;
+    if is_new {
+        // Without this a power cut may lose the file, though its lines are on disk.
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|source| refused(path, source))?;
+    }
+    Ok(file)
+}
+
+fn refused(path: &Path, source: std::io::Error) -> CleanupError {
+    CleanupError::Journal(FilesError::Unwritable { path: path.to_owned(), source })
+}
+
+fn replay(steps: &mut Vec<Undo>, line: Line) {
+    match line {
+        Line::Remember(step) => match steps.iter_mut().find(|old| is_about_the_same(old, &step)) {
+            Some(old) => unite(old, step),
+            None => steps.push(step),
+        },
+        Line::Forget(step) => steps.retain(|old| !is_about_the_same(old, &step)),
+    }
+}
+
+/// Whether both steps take the same thing back, perhaps with more or less of it.
+fn is_about_the_same(one: &Undo, other: &Undo) -> bool {
+    match (one, other) {
+        (
+            Undo::HelmRelease { release: a, namespace: x, .. },
+            Undo::HelmRelease { release: b, namespace: y, .. },
+        )
+        | (
+            Undo::HelmRollback { release: a, namespace: x, .. },
+            Undo::HelmRollback { release: b, namespace: y, .. },
+        ) => (a, x) == (b, y),
+        (Undo::Objects { release: a, .. }, Undo::Objects { release: b, .. }) => a == b,
+        _ => one == other,
+    }
+}
+
+/// Adds what `new` knows to `old`.
+fn unite(old: &mut Undo, new: Undo) {
+    match (old, new) {
+        (
+            Undo::HelmRelease { extras: known, claims, .. },
+            Undo::HelmRelease { extras: more, claims: newest, .. },
+        )
+        | (
+            Undo::Objects { objects: known, claims, .. },
+            Undo::Objects { objects: more, claims: newest, .. },
+        ) => {
+            known.extend(
+                more.into_iter().filter(|object| !known.contains(object)).collect::<Vec<_>>(),
+            );
+            *claims = newest;
+        }
+        // The revision that was found first is the one to go back to.
+        _ => {}
+    }
+}
