@@ -93,16 +93,19 @@ pub(super) fn check(claim: &Claim, root: &Path) -> Result<(), Problem> {
     }
 }
 
-/// A path beside the one that is missing, with nearly its name.
+/// A path that is there and nearly the one that is missing.
 fn neighbour(path: &Path, root: &Path) -> Option<String> {
-    let name = path.file_name()?.to_string_lossy().into_owned();
-    let names: Vec<String> = std::fs::read_dir(path.parent()?)
+    // The first part that is missing may be the only one that is wrong.
+    let there = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
+    let mut below = path.strip_prefix(there).ok()?.components();
+    let name = below.next()?.as_os_str().to_string_lossy().into_owned();
+    let names: Vec<String> = std::fs::read_dir(there)
         .ok()?
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
-    let meant = path.with_file_name(closest(&name, &names)?);
-    Some(super::error::said(&meant, root))
+    let meant = there.join(closest(&name, &names)?).join(below.as_path());
+    meant.exists().then(|| super::error::said(&meant, root))
 }
 
 /// Whether any file matches the absolute `glob`.

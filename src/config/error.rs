@@ -80,7 +80,7 @@ pub(super) enum Problem {
     #[error("there is no profile named `{name}`")]
     UnknownProfile { name: String, known: Vec<String> },
     #[error("{question}")]
-    Question { question: String, candidates: Vec<String>, answer: String },
+    Question { question: String, candidates: Vec<String>, draft: String },
 }
 
 impl ConfigError {
@@ -238,7 +238,9 @@ impl Problem {
                 };
                 vec![edge]
             }
-            Self::Question { answer, .. } => vec![answer.clone()],
+            Self::Question { draft, .. } => {
+                vec![format!("write a `wharf.yaml` with the right one, such as:\n{draft}")]
+            }
             _ => vec![],
         }
     }

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::{Origin, Project};
+use crate::model::Project;
 
 use error::{Place, Problem};
 use node::{Fault, Node};
@@ -185,9 +185,4 @@ fn placed(fault: Fault, text: &str, path: &Path) -> ConfigError {
     let Fault { problem, at, also, profile } = fault;
     let text: Arc<str> = mask::masked(text).into();
     ConfigError::at(problem, Place { file, text, at, also, profile })
-}
-
-/// The folder's name as a project name, for projects without a file.
-fn named_after(root: &Path) -> (crate::model::ProjectName, Origin) {
-    (resolve::project_name(root), Origin::Inferred)
 }

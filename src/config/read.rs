@@ -301,18 +301,20 @@ macro_rules! parsed {
     )*};
 }
 parsed! {
-    ContextName, Namespace, Platform
+    ContextName, Namespace
+}
+
+impl Read for Platform {
+    fn read(node: &Node) -> Result<Self, Fault> {
+        Self::parse(&String::read(node)?).map_err(|_| {
+            node.wrong("`os/arch` or `os/arch/variant`, such as `linux/amd64`")
+        })
+    }
 }
 
 impl From<crate::model::NameError> for Problem {
     fn from(error: crate::model::NameError) -> Self {
         Self::Name(error)
-    }
-}
-
-impl From<crate::model::ImageError> for Problem {
-    fn from(error: crate::model::ImageError) -> Self {
-        Self::WrongValue { expected: error.rule.to_owned(), found: format!("`{}`", error.text) }
     }
 }
 

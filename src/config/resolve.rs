@@ -222,7 +222,7 @@ impl Resolver<'_> {
             Builder::Command(self.command(&own, entry)?)
         } else {
             refuse_command_keys(&entry)?;
-            let docker = self.docker(entry, names)?;
+            let docker = self.docker(name, entry, names)?;
             needs.extend(docker.contexts.values().filter_map(|context| match context {
                 NamedContext::Artifact(artifact) => Some(artifact.clone()),
                 NamedContext::Folder(_) | NamedContext::Image(_) => None,
@@ -234,6 +234,7 @@ impl Resolver<'_> {
 
     fn docker(
         &mut self,
+        name: &Spanned<String>,
         entry: ImageEntry,
         names: &BTreeMap<ArtifactName, Range<usize>>,
     ) -> Result<DockerBuild, Fault> {
@@ -254,11 +255,9 @@ impl Resolver<'_> {
             }
             None => {
                 let path = context.join("Dockerfile");
-                if let Some(text) = &entry.context {
-                    let help = "name it with `dockerfile:`";
-                    // A context that is missing altogether was claimed before, and is said first.
-                    self.claim(text, &path, Must::File, "Dockerfile", help);
-                }
+                // A context that is missing altogether was claimed before, and is said first.
+                let at = entry.context.as_ref().unwrap_or(name);
+                self.claim(at, &path, Must::File, "Dockerfile", "name it with `dockerfile:`");
                 path
             }
         };
@@ -350,7 +349,9 @@ impl Resolver<'_> {
         names: &BTreeMap<ArtifactName, Range<usize>>,
     ) -> Result<NamedContext, Fault> {
         if let Some(reference) = text.value.strip_prefix("docker-image://") {
-            ImageRef::parse(reference).map_err(|error| text.fault(error.into()))?;
+            if ImageRef::parse(reference).is_err() {
+                return Err(text.wrong("`docker-image://` and an image reference"));
+            }
             return Ok(NamedContext::Image(reference.to_owned()));
         }
         if let Some(name) =

@@ -335,6 +335,9 @@ pub(super) struct ForwardEntry {
     pub(super) namespace: Option<Namespace>,
 }
 
+/// What a forward's target looks like.
+const TARGET: &str = "a target such as `service/web` or `deployment/api`, with a port or alone";
+
 /// What a forward may lead to: how people write it, and its full name.
 const TARGETS: &[(&str, &str)] = &[
     ("service", "service"),
@@ -363,8 +366,12 @@ impl Read for ForwardEntry {
             }
             Kind::Map(entries) => match entries.as_slice() {
                 [(key, value)] if key.text.contains('/') => {
-                    let (kind, name) = target(&key.text)
-                        .ok_or_else(|| Fault { at: key.at.clone(), ..wrong_target(node) })?;
+                    let (kind, name) = target(&key.text).ok_or_else(|| {
+                        let found = format!("`{}`", key.text);
+                        let problem =
+                            Problem::WrongValue { expected: TARGET.to_owned(), found };
+                        Fault { at: key.at.clone(), ..node.fault(problem) }
+                    })?;
                     let (local, port) = ports(value)?;
                     Ok(Self { kind, name, port, local, namespace: None })
                 }
@@ -421,7 +428,7 @@ fn target(text: &str) -> Option<(String, String)> {
 }
 
 fn wrong_target(node: &Node) -> Fault {
-    node.wrong("a target such as `service/web` or `deployment/api`, with a port or alone")
+    node.wrong(TARGET)
 }
 
 /// `8080`, `http` or `8080:http`: the local port, where one is given, and the remote one.
