@@ -104,7 +104,8 @@ fn neighbour(path: &Path, root: &Path) -> Option<String> {
         .flatten()
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .collect();
-    let meant = there.join(closest(&name, &names)?).join(below.as_path());
+    let mut meant = there.join(closest(&name, &names)?);
+    meant.extend(below);
     meant.exists().then(|| super::error::said(&meant, root))
 }
 

@@ -39,7 +39,7 @@ use resolve::Claim;
 pub use diff::{Changes, ProjectDiff, diff};
 pub use document::{init, render_effective};
 pub use error::ConfigError;
-pub use needs::with_inferred_needs;
+pub use needs::{with_inferred_needs, with_needs_of_dockerfiles};
 pub use provenance::{Provenance, Source};
 pub use schema::schema;
 
@@ -116,7 +116,7 @@ pub fn parse(text: &str, path: &Path, request: &ConfigRequest) -> Result<Loaded,
 
 fn read(path: &Path, request: &ConfigRequest) -> Result<Loaded, ConfigError> {
     let text = disk::text(path)?;
-    let (loaded, claims) = understand(&text, path, request)?;
+    let (mut loaded, claims) = understand(&text, path, request)?;
     for claim in &claims {
         if let Err(problem) = disk::check(claim, &loaded.project.root) {
             let fault =
@@ -124,6 +124,7 @@ fn read(path: &Path, request: &ConfigRequest) -> Result<Loaded, ConfigError> {
             return Err(placed(fault, &text, path));
         }
     }
+    loaded.project = with_needs_of_dockerfiles(loaded.project);
     Ok(loaded)
 }
 

@@ -1,8 +1,9 @@
 //! Images of the project that other images are built from.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Artifact, ArtifactName, ImageRef, Project};
+use crate::dockerfile::{Options, analyse};
+use crate::model::{Artifact, ArtifactName, Builder, ImageRef, Platform, Project};
 
 /// Tags that say "the one from here" rather than a published version.
 const OWN_TAGS: &[&str] = &["latest", "dev", "local"];
@@ -26,6 +27,38 @@ pub fn with_inferred_needs(
         artifact.needs.extend(others);
     }
     project
+}
+
+/// `project` with `needs` completed from the Dockerfiles on disk; one that cannot be read adds
+/// nothing, and is the build's to complain about.
+#[must_use]
+pub fn with_needs_of_dockerfiles(project: Project) -> Project {
+    with_inferred_needs(project, |artifact| {
+        let Builder::Docker(docker) = &artifact.builder else { return BTreeSet::new() };
+        let Ok(text) = std::fs::read(&docker.dockerfile) else { return BTreeSet::new() };
+        let contexts = docker.contexts.keys().cloned().collect();
+        references(&text, docker.target.as_deref(), &docker.args, &contexts)
+    })
+}
+
+/// The images that the Dockerfile `text` takes something from.
+pub(super) fn references(
+    text: &[u8],
+    target: Option<&str>,
+    args: &BTreeMap<String, String>,
+    contexts: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    // Which platform it is makes no difference to the names but where they spell it out.
+    let platform = Platform { os: "linux".into(), arch: "amd64".into(), variant: None };
+    let options = Options {
+        target,
+        args,
+        platform: &platform,
+        build_platform: &platform,
+        contexts,
+        triggers: &BTreeMap::new(),
+    };
+    analyse(text, &options).bases.into_iter().map(|base| base.reference).collect()
 }
 
 /// Which of the project's images `reference` means.

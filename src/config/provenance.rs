@@ -99,6 +99,22 @@ impl Provenance {
         }
     }
 
+    /// Like [`Self::alias`], with everything below.
+    pub(super) fn alias_tree(&mut self, from: &[&str], to: &[&str]) {
+        let below: Vec<(Vec<String>, Source)> = self
+            .by_path
+            .iter()
+            .filter(|(path, _)| {
+                path.iter().zip(from).filter(|(one, other)| one == *other).count() == from.len()
+            })
+            .map(|(path, source)| {
+                let to = to.iter().map(|&part| part.to_owned());
+                (to.chain(path[from.len()..].iter().cloned()).collect(), source.clone())
+            })
+            .collect();
+        self.by_path.extend(below);
+    }
+
     /// Where the value at `path` came from; absent for a default.
     #[must_use]
     pub fn get<T: AsRef<str>>(&self, path: &[T]) -> Option<&Source> {

@@ -306,9 +306,8 @@ parsed! {
 
 impl Read for Platform {
     fn read(node: &Node) -> Result<Self, Fault> {
-        Self::parse(&String::read(node)?).map_err(|_| {
-            node.wrong("`os/arch` or `os/arch/variant`, such as `linux/amd64`")
-        })
+        Self::parse(&String::read(node)?)
+            .map_err(|_| node.wrong("`os/arch` or `os/arch/variant`, such as `linux/amd64`"))
     }
 }
 

@@ -421,7 +421,7 @@ impl Resolver<'_> {
         let mut all = Releases::default();
         for (name, entry) in helm.map_or_else(Vec::new, |releases| releases.value.0) {
             let after = entry.after.as_ref().map(clone_list);
-            let release = self.helm(&name, entry)?;
+            let release = self.helm(&name, entry, provenance)?;
             all.add(&name, release, after)?;
         }
         match kustomize.map(|kustomize| kustomize.value) {
@@ -479,7 +479,12 @@ impl Resolver<'_> {
         all.finish()
     }
 
-    fn helm(&mut self, name: &Spanned<String>, entry: ReleaseEntry) -> Result<Release, Fault> {
+    fn helm(
+        &mut self,
+        name: &Spanned<String>,
+        entry: ReleaseEntry,
+        provenance: &mut Provenance,
+    ) -> Result<Release, Fault> {
         let own = ReleaseName::parse(&name.value).map_err(|error| name.fault(error.into()))?;
         let Some(chart) = &entry.chart else {
             return Err(name.fault(Problem::MissingKey {
@@ -521,6 +526,10 @@ impl Resolver<'_> {
         }
         let mut set = BTreeMap::new();
         for (key, value) in entry.set.map_or_else(Vec::new, |set| set.value.0) {
+            let from = ["releases", &name.value, "set"];
+            let parts = dotted(&key.value);
+            let to: Vec<&str> = from.into_iter().chain(parts.iter().map(String::as_str)).collect();
+            provenance.alias_tree(&[&from[..], &[key.value.as_str()]].concat(), &to);
             set_value(&mut set, &key, value.0)?;
         }
         let helm = HelmSource {

@@ -368,8 +368,7 @@ impl Read for ForwardEntry {
                 [(key, value)] if key.text.contains('/') => {
                     let (kind, name) = target(&key.text).ok_or_else(|| {
                         let found = format!("`{}`", key.text);
-                        let problem =
-                            Problem::WrongValue { expected: TARGET.to_owned(), found };
+                        let problem = Problem::WrongValue { expected: TARGET.to_owned(), found };
                         Fault { at: key.at.clone(), ..node.fault(problem) }
                     })?;
                     let (local, port) = ports(value)?;

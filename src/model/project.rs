@@ -126,6 +126,24 @@ pub struct DockerBuild {
     pub add_hosts: Vec<String>,
 }
 
+impl DockerBuild {
+    /// A build of `Dockerfile` in the folder `context`, with nothing further.
+    #[must_use]
+    pub fn at(context: &std::path::Path) -> Self {
+        Self {
+            context: context.to_path_buf(),
+            dockerfile: context.join("Dockerfile"),
+            target: None,
+            args: BTreeMap::new(),
+            secrets: Vec::new(),
+            ssh: Vec::new(),
+            contexts: BTreeMap::new(),
+            network: None,
+            add_hosts: Vec::new(),
+        }
+    }
+}
+
 /// A further build context.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

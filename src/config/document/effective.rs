@@ -1,6 +1,6 @@
 //! `wharf config`: every value, and where it came from.
 
-use crate::model::{Origin, Project};
+use crate::model::Project;
 
 use super::super::mask::sounds_secret;
 use super::super::provenance::Provenance;
@@ -9,14 +9,11 @@ use super::write::{Defaults, Remarks, project as written, write};
 /// The effective configuration as YAML, each value with a remark on where it came from, and
 /// secrets starred out.
 ///
-/// What is in no file is a `default`, or was `inferred` where there is no file at all. Build
+/// What nobody gave and nothing showed is a `default`. Build
 /// arguments and `set` values are secrets when their key, or an environment variable that went
 /// into them, sounds like one.
 #[must_use]
 pub fn render_effective(project: &Project, provenance: &Provenance) -> String {
-    let otherwise = match project.origin {
-        Origin::File(_) | Origin::Inferred => "default",
-    };
     write(
         &written(project, Defaults::Shown),
         &Remarks {
@@ -26,7 +23,7 @@ pub fn render_effective(project: &Project, provenance: &Provenance) -> String {
             },
             behind: &|path| {
                 let source = provenance.get(path);
-                Some(source.map_or_else(|| otherwise.to_owned(), super::super::Source::text))
+                Some(source.map_or_else(|| "default".to_owned(), super::super::Source::text))
             },
             instead: &|path, scalar| {
                 is_secret(path, scalar, provenance).then(|| "\"***\"".to_owned())

@@ -12,6 +12,7 @@ use crate::model::{
 use super::super::error::said;
 use super::super::expand::escaped;
 use super::super::read::span_text;
+use super::super::resolve::derived;
 
 /// A piece of YAML.
 #[derive(Debug, Clone, PartialEq)]
@@ -194,8 +195,11 @@ pub(super) fn project(project: &Project, defaults: Defaults) -> Vec<(String, Pie
         }
     }
     writer.section(&mut out, "releases", helm);
-    writer.section(&mut out, "kustomize", kustomize);
-    writer.section(&mut out, "manifests", manifests);
+    let derived_name = |name: &str, path: &str| derived(path, "kustomize") == name;
+    writer.named_or_listed(&mut out, "kustomize", kustomize, derived_name);
+    let is_only = manifests.len() == 1;
+    let manifests_name = |name: &str, _: &str| is_only && name == "manifests";
+    writer.named_or_listed(&mut out, "manifests", manifests, manifests_name);
     let forwards: Vec<Piece> =
         project.forwards.iter().map(|forward| writer.forward(forward)).collect();
     if writer.all || !forwards.is_empty() {
@@ -241,6 +245,41 @@ impl Writer<'_> {
     fn section(&self, out: &mut Vec<(String, Piece)>, name: &str, entries: Vec<(String, Piece)>) {
         if self.all || !entries.is_empty() {
             out.push((name.to_owned(), Piece::Map(entries)));
+        }
+    }
+
+    /// Entries by name, or as a list where each has the name that it would get in one.
+    fn named_or_listed(
+        &self,
+        out: &mut Vec<(String, Piece)>,
+        section: &str,
+        entries: Vec<(String, Piece)>,
+        is_derived: impl Fn(&str, &str) -> bool,
+    ) {
+        let only = |piece: &Piece| match piece {
+            Piece::Map(keys) => match keys.as_slice() {
+                [(_, only)] => Some(only.clone()),
+                _ => None,
+            },
+            Piece::Scalar(_) | Piece::List(_) => None,
+        };
+        let listed = entries.iter().map(|(name, entry)| {
+            let only = only(entry)?;
+            let path = match &only {
+                Piece::Scalar(path) => path.as_str(),
+                Piece::List(_) | Piece::Map(_) => "",
+            };
+            is_derived(name, path).then_some(only)
+        });
+        match listed.collect::<Option<Vec<Piece>>>() {
+            Some(pieces) if !pieces.is_empty() && !self.all => {
+                let flat = pieces.into_iter().flat_map(|piece| match piece {
+                    Piece::List(items) => items,
+                    piece => vec![piece],
+                });
+                out.push((section.to_owned(), Piece::List(flat.collect())));
+            }
+            _ => self.section(out, section, entries),
         }
     }
 
@@ -299,7 +338,8 @@ impl Writer<'_> {
     }
 
     fn docker(&self, out: &mut Vec<(String, Piece)>, docker: &DockerBuild) {
-        if self.all || docker.context != self.root {
+        let says_nothing_else = *docker == DockerBuild::at(self.root);
+        if self.all || docker.context != self.root || says_nothing_else {
             out.push(("context".to_owned(), self.path(&docker.context)));
         }
         if self.all || docker.dockerfile != docker.context.join("Dockerfile") {

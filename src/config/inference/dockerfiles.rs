@@ -1,6 +1,6 @@
 //! Dockerfiles of a folder, and what each is likely to be called.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::listing::{Listing, folder_of, name_of};
@@ -60,6 +60,6 @@ pub(super) fn references(listing: &Listing, path: &Path) -> BTreeSet<String> {
 }
 
 /// The images that a Dockerfile takes something from.
-pub(super) fn references_of(_text: &str) -> BTreeSet<String> {
-    BTreeSet::new()
+pub(super) fn references_of(text: &str) -> BTreeSet<String> {
+    crate::config::needs::references(text.as_bytes(), None, &BTreeMap::new(), &BTreeSet::new())
 }

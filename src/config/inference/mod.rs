@@ -102,6 +102,7 @@ fn assemble(
         provenance.infer(&path, deployable.why.clone());
         releases.insert(release.name.clone(), release);
     }
+    remember_lists(&releases, &mut provenance);
     let own: BTreeSet<&str> = artifacts.keys().map(ArtifactName::as_str).collect();
     let services = deployables.iter().flat_map(|deployable| deployable.forwarded(&own));
     let forwards = forwards(services.collect(), &mut provenance);
@@ -124,23 +125,36 @@ fn assemble(
     Loaded { project, provenance, notes }
 }
 
+/// Where the entries of `kustomize` and `manifests` came from when they are written as lists.
+fn remember_lists(releases: &BTreeMap<ReleaseName, Release>, provenance: &mut Provenance) {
+    let mut kustomizations = 0;
+    for (name, release) in releases {
+        match &release.source {
+            ReleaseSource::Manifests(ManifestSource::Kustomize(_)) => {
+                let index = kustomizations.to_string();
+                provenance.alias(&["kustomize", name.as_str(), "path"], &["kustomize", &index]);
+                kustomizations += 1;
+            }
+            ReleaseSource::Manifests(ManifestSource::Files(files)) => {
+                for index in 0..files.len() {
+                    let from = ["manifests", name.as_str(), "files"];
+                    provenance.alias(&from, &["manifests", &index.to_string()]);
+                }
+            }
+            ReleaseSource::Helm(_) => {}
+        }
+    }
+}
+
 /// A configuration file that appears is a new configuration.
 fn watched(listing: &Listing) -> BTreeSet<std::path::PathBuf> {
     BTreeSet::from([listing.root.join("wharf.yaml")])
 }
 
 fn artifact(listing: &Listing, candidate: &Candidate, name: ArtifactName) -> Artifact {
-    let docker = DockerBuild {
-        context: absolute(&listing.root, Path::new(&candidate.context)),
-        dockerfile: absolute(&listing.root, Path::new(&candidate.path)),
-        target: None,
-        args: BTreeMap::new(),
-        secrets: vec![],
-        ssh: vec![],
-        contexts: BTreeMap::new(),
-        network: None,
-        add_hosts: vec![],
-    };
+    let context = absolute(&listing.root, Path::new(&candidate.context));
+    let dockerfile = absolute(&listing.root, Path::new(&candidate.path));
+    let docker = DockerBuild { dockerfile, ..DockerBuild::at(&context) };
     Artifact { name, builder: Builder::Docker(docker), needs: BTreeSet::new(), platform: None }
 }
 

@@ -9,6 +9,9 @@ use super::dockerfiles::{Candidate, references_of};
 use super::listing::{Listing, name_of};
 use crate::model::ArtifactName;
 
+/// What stands beside a guess in the answer to a question.
+const PERHAPS: &str = "or another one";
+
 /// Which Dockerfile builds which image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Pairing {
@@ -65,18 +68,18 @@ pub(super) fn pair(
             pairing.candidate_by_image.insert((*image).to_owned(), (*only, why));
             free.clear();
         }
-        ([image, ..], [first, ..]) => {
+        ([first, ..], [_, ..]) => {
             // An image with a registry may well be somebody else's; one without is built here.
-            let is_built_here = |image: &&str| !image.contains('/');
-            let image = open
-                .iter()
-                .copied()
-                .find(is_built_here)
-                .or_else(|| pairing.candidate_by_image.is_empty().then_some(*image));
-            if let Some(image) = image {
+            let mut built_here: Vec<&str> =
+                open.iter().copied().filter(|image| !image.contains('/')).collect();
+            if built_here.is_empty() && pairing.candidate_by_image.is_empty() {
+                built_here.push(first);
+            }
+            if let Some(image) = built_here.first() {
                 ask(image, candidates, free.iter().copied(), questions);
-                let entry = (*first, String::new());
-                pairing.candidate_by_image.insert(image.to_owned(), entry);
+            }
+            for (image, at) in built_here.into_iter().zip(free.clone()) {
+                pairing.candidate_by_image.insert(image.to_owned(), (at, PERHAPS.to_owned()));
             }
         }
         _ => {}
@@ -92,7 +95,7 @@ pub(super) fn pair(
                 .collect(),
         });
         let label = candidates[0].label.clone();
-        pairing.candidate_by_image.insert(label, (0, String::new()));
+        pairing.candidate_by_image.insert(label, (0, PERHAPS.to_owned()));
     }
     pairing.unused = free.into_iter().collect();
     pairing

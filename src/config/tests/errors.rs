@@ -75,11 +75,11 @@ fn a_wrong_value_says_which_are_right() {
       |                  ^^^^^^ expected `default`, `none` or `host`
     "#);
     assert_snapshot!(error("images:\n  api: {platform: amd64}\n"), @r#"
-    expected a platform is `os/arch` or `os/arch/variant`, such as `linux/amd64`, found `amd64` [wharf::config::wrong_value]
+    expected `os/arch` or `os/arch/variant`, such as `linux/amd64`, found `amd64` [wharf::config::wrong_value]
      --> wharf.yaml:2:19
       |
     2 |   api: {platform: amd64}
-      |                   ^^^^^ expected a platform is `os/arch` or `os/arch/variant`, such as `linux/amd64`
+      |                   ^^^^^ expected `os/arch` or `os/arch/variant`, such as `linux/amd64`
     "#);
     assert_snapshot!(error("registry: https://ghcr.io\n"), @r#"
     expected a registry such as `localhost:5000` or `ghcr.io/acme/dev`, found `https://ghcr.io` [wharf::config::wrong_value]
@@ -174,7 +174,7 @@ fn a_wrong_forward_shows_a_right_one() {
       |                  ^^^^^ expected a port such as `8080`, or local and remote port such as `8080:http`
     "#);
     assert_snapshot!(error("forward:\n  - servce/web: 80\n"), @r#"
-    expected a target such as `service/web` or `deployment/api`, with a port or alone, found a map [wharf::config::wrong_value]
+    expected a target such as `service/web` or `deployment/api`, with a port or alone, found `servce/web` [wharf::config::wrong_value]
      --> wharf.yaml:2:5
       |
     2 |   - servce/web: 80
@@ -511,7 +511,7 @@ fn missing_files_are_marked_at_their_line() {
             ("overlays/dev/", ""),
             ("empty/", ""),
         ]);
-        loaded(folder.path()).map(|_| "no error").unwrap_or_else(|shown| shown.leak()).to_owned()
+        loaded(folder.path()).err().unwrap_or_else(|| "no error".to_owned())
     };
     assert_snapshot!(check("images:\n  api: {context: service/api}\n"), @r#"
     the build context `service/api` does not exist [wharf::config::missing_path]
@@ -519,6 +519,7 @@ fn missing_files_are_marked_at_their_line() {
       |
     2 |   api: {context: service/api}
       |                  ^^^^^^^^^^^ not there
+    help: did you mean `services/api`?
     "#);
     assert_snapshot!(check("images:\n  api: {context: services/apo}\n"), @r#"
     the build context `services/apo` does not exist [wharf::config::missing_path]
