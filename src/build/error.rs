@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::docker::DockerError;
 use crate::files::FilesError;
-use crate::model::ArtifactName;
+use crate::model::{ArtifactName, ImageRef};
 use crate::report::{Failure, FailureKind};
+use crate::tools::ToolError;
+
+use super::FailedStep;
 
 /// An image cannot be hashed or built.
 #[derive(Debug, thiserror::Error)]
@@ -77,9 +81,63 @@ pub enum BuildError {
         #[source]
         source: FilesError,
     },
+    /// The Engine is away, or did not do what it was asked.
+    #[error("`{artifact}` cannot be built")]
+    Engine {
+        /// Which image.
+        artifact: ArtifactName,
+        /// The Engine's trouble.
+        #[source]
+        source: Box<DockerError>,
+    },
+    /// An instruction of the Dockerfile failed, or cannot be read.
+    #[error("{0}")]
+    Step(Box<FailedStep>),
+    /// A secret cannot be given to the build.
+    #[error("secret `{id}` of `{artifact}` cannot be read")]
+    NoSecret {
+        /// Which image.
+        artifact: ArtifactName,
+        /// The secret's id.
+        id: String,
+        /// Why not.
+        why: String,
+    },
+    /// The Engine's builder is too old for something that the image asks for.
+    #[error("`{artifact}` needs {what}, which this Engine's builder does not have")]
+    TooOld {
+        /// Which image.
+        artifact: ArtifactName,
+        /// Such as `secrets`.
+        what: &'static str,
+    },
+    /// The user's own command failed.
+    #[error("the build command of `{artifact}` failed")]
+    Command {
+        /// Which image.
+        artifact: ArtifactName,
+        /// Its end.
+        #[source]
+        source: Box<ToolError>,
+        /// The file with the whole log.
+        log: PathBuf,
+    },
+    /// The user's own command made another image, or none.
+    #[error("the build command of `{artifact}` did not make `{image}`")]
+    NotMade {
+        /// Which image.
+        artifact: ArtifactName,
+        /// What it was asked to make.
+        image: ImageRef,
+    },
 }
 
 impl BuildError {
+    /// The Engine's trouble, as it keeps `artifact` from being built.
+    pub(super) fn engine(artifact: &ArtifactName, source: DockerError) -> Self {
+        Self::Engine { artifact: artifact.clone(), source: Box::new(source) }
+    }
+
     /// The stable name of what went wrong.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -92,6 +150,13 @@ impl BuildError {
             Self::BadGlob { .. } => "wharf::build::bad_glob",
             Self::NoBase { .. } => "wharf::build::no_base",
             Self::Unreadable { .. } => "wharf::build::unreadable",
+            Self::Engine { source, .. } => source.code(),
+            Self::Step(step) if step.code.is_some() => "wharf::build::command_failed",
+            Self::Step(_) => "wharf::build::step_failed",
+            Self::NoSecret { .. } => "wharf::build::no_secret",
+            Self::TooOld { .. } => "wharf::build::too_old",
+            Self::Command { .. } => "wharf::build::custom_command_failed",
+            Self::NotMade { .. } => "wharf::build::not_made",
         }
     }
 
@@ -117,6 +182,25 @@ impl BuildError {
             Self::Unreadable { .. } => {
                 failure.help("make it readable, or leave it out by `.dockerignore`")
             }
+            // Docker's own failure says what to do; that an image waits for it is plain.
+            Self::Engine { source, .. } => source.failure(),
+            Self::Step(step) => step.explain(failure),
+            Self::NoSecret { why, .. } => failure
+                .because(why.clone())
+                .help("correct `secrets` of the image, or provide the file or variable"),
+            Self::TooOld { .. } => failure.help("use Docker 20.10 or newer"),
+            Self::Command { artifact, source, log } => {
+                let lines = source.output_tail();
+                let lines = &lines[lines.len().saturating_sub(8)..];
+                lines
+                    .iter()
+                    .fold(failure, |failure, line| failure.because(line.clone()))
+                    .because(format!("full log: {}", log.display()))
+                    .help(format!("see the full log: `wharf logs --build {artifact}`"))
+            }
+            Self::NotMade { image, .. } => failure.help(format!(
+                "the command must build the image that the variable IMAGE names ({image}) into Docker"
+            )),
         }
     }
 }

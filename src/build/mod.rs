@@ -4,14 +4,21 @@
 //! whose hash names the image before it exists, and later the image in the Engine. Knows nothing
 //! of clusters, releases or why an image is wanted.
 
+mod buildkit;
+mod classic;
+mod command;
 mod error;
+mod failed_step;
 mod inputs;
+mod run;
 mod scope;
 mod why;
 
 pub use error::BuildError;
+pub use failed_step::FailedStep;
 pub use inputs::{
     BuildInputs, CommandInputs, DockerInputs, Entry, EntryKind, InputsKind, LocalBase, NamedInputs,
 };
+pub use run::{Built, build, log_path};
 pub use scope::BuildScope;
 pub use why::{InputPart, InputsDigest};

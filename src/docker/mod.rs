@@ -16,6 +16,7 @@ mod credentials;
 mod endpoint;
 mod engine;
 mod error;
+mod grpc;
 mod http;
 mod image;
 #[cfg(test)]
@@ -28,4 +29,5 @@ pub use credentials::{Credentials, Login};
 pub use endpoint::Endpoint;
 pub use engine::{Engine, EngineInfo};
 pub use error::DockerError;
+pub use grpc::{Spawner, Tasks};
 pub use image::{EngineImage, PushNews, Pushing, RemoteImage};

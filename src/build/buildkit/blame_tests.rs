@@ -1,0 +1,61 @@
+//! Lines that are to blame.
+
+use super::*;
+
+const DOCKERFILE: &str = "\
+# syntax=docker/dockerfile:1
+ARG VERSION=1
+
+FROM golang AS build
+WORKDIR /src
+COPY . .
+RUN go mod download && \\
+    # a remark
+    go build ./...
+RUN <<EOF
+RUN not this
+EOF
+RUN go test
+
+FROM scratch
+ENV A=1
+COPY --from=build /src/x /x
+";
+
+fn check(name: &str, expected: Option<usize>) {
+    let mut step = Step::default();
+    name.clone_into(&mut step.name);
+    assert_eq!(line_of_step(&step, DOCKERFILE), expected, "{name}");
+}
+
+#[test]
+fn a_step_is_found_by_its_stage_and_number() {
+    check("[build 1/6] FROM golang", Some(4));
+    check("[build 4/6] RUN go mod download &&     go build ./...", Some(7));
+    check("[build 5/6] RUN <<EOF (RUN not this)", Some(10));
+    check("[linux/amd64 build 6/6] RUN go test", Some(13));
+    check("[stage-1 1/1] COPY --from=build /src/x /x", Some(15));
+    check("[2/2] COPY --from=build /src/x /x", Some(17));
+    check("[nope 2/2] COPY", None);
+    check("exporting to image", None);
+}
+
+#[test]
+fn an_instruction_is_shown_on_one_line() {
+    let shown = |line| instruction_at(DOCKERFILE, line).unwrap();
+    assert_eq!(shown(9), "RUN go mod download && go build ./...");
+    assert_eq!(shown(17), "COPY --from=build /src/x /x");
+}
+
+#[test]
+fn messages_lose_what_only_says_who_passed_them_on() {
+    let message = "failed to solve with frontend dockerfile.v0: failed to create LLB definition: dockerfile parse error line 3: unknown instruction: FOO";
+    assert_eq!(innermost(message), "dockerfile parse error line 3: unknown instruction: FOO");
+    assert_eq!(line_of_text(message), Some(3));
+    assert_eq!(exit_code("executor failed running [/bin/sh -c exit 3]: exit code: 3"), Some(3));
+}
+
+#[test]
+fn output_is_shown_without_escapes() {
+    assert_eq!(plain("10%\r\u{1b}[31mERROR\u{1b}[0m: no\u{7}"), "ERROR: no");
+}

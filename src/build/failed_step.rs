@@ -1,0 +1,67 @@
+//! An instruction that failed: where it stands, what it said.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::model::ArtifactName;
+use crate::report::Failure;
+
+/// More of an instruction does not help to find it.
+const LONGEST_INSTRUCTION: usize = 100;
+
+/// An instruction of a Dockerfile that failed, or cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedStep {
+    /// Which image.
+    pub artifact: ArtifactName,
+    /// The Dockerfile's name.
+    pub dockerfile: String,
+    /// Where the instruction begins, where that is known.
+    pub line: Option<usize>,
+    /// The instruction, on one line; empty where it is not known.
+    pub instruction: String,
+    /// The command's exit code, where a command failed.
+    pub code: Option<i64>,
+    /// The builder's words.
+    pub message: String,
+    /// The command's last lines.
+    pub output: Vec<String>,
+    /// The file with the whole log.
+    pub log: PathBuf,
+}
+
+impl fmt::Display for FailedStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` failed to build: {}", self.artifact, self.dockerfile)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        let mut shown: String = self.instruction.chars().take(LONGEST_INSTRUCTION).collect();
+        if shown.len() < self.instruction.len() {
+            shown.push('…');
+        }
+        if !shown.is_empty() {
+            write!(f, " `{shown}`")?;
+        }
+        match self.code {
+            Some(code) => write!(f, " exited with {code}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FailedStep {
+    /// Adds to `failure` why it failed and where to read more.
+    pub(super) fn explain(&self, mut failure: Failure) -> Failure {
+        // Of a command that wrote something, its own lines say more than the builder's.
+        if self.code.is_none() || self.output.is_empty() {
+            failure = failure.because(self.message.clone());
+        }
+        for line in &self.output {
+            failure = failure.because(line.clone());
+        }
+        failure
+            .because(format!("full log: {}", self.log.display()))
+            .help(format!("see the full log: `wharf logs --build {}`", self.artifact))
+    }
+}
