@@ -33,13 +33,14 @@ say() { printf '%s\n' "$*" >&2; }
 die() { printf 'testbed: %s\n' "$*" >&2; exit 1; }
 sha256() { sha256sum <"$1" | cut -d' ' -f1; }
 
-# What a thing is made from, as one short word: the files' contents and the other arguments.
+# What a thing is made from, as one short word: other words, and the contents of what begins with `/`.
 key_of() {
   local part
   for part in "$@"; do
-    if [ -d "$part" ]; then find "$part" -type f -print0 | sort -z | xargs -0 cat
-    elif [ -f "$part" ]; then cat "$part"
-    else printf '%s\n' "$part"; fi
+    case $part in
+      /*) find "$part" -type f -print0 | sort -z | xargs -0 cat ;;
+      *) printf '%s\n' "$part" ;;
+    esac
   done | sha256sum | cut -c1-16
 }
 

@@ -70,7 +70,7 @@ base_images_do_what_their_names_say() {
   [ "$(docker run --rm python:3.11-slim python -c 'import sys; print("%d.%d" % sys.version_info[:2])')" = 3.11 ] &&
     docker run --rm golang:1.26 go version | grep -q 'go1\.26' &&
     docker run --rm node:20-slim node --version | grep -q '^v' &&
-    docker run --rm busybox:1.36 sh -c 'busybox true && wget --help 2>&1' | grep -qi busybox &&
+    docker run --rm busybox:1.36 sh -c 'busybox | head -n1; wget -q -T 1 -O - http://127.0.0.1:1 || echo refused' | grep -q refused &&
     docker run --rm postgres:15 postgres --version | grep -q ' 15' &&
     docker run --rm redis:7 redis-server --version | grep -q 'v=7' &&
     docker run --rm nginx:1.25 nginx -v

@@ -133,22 +133,26 @@ choose_source() {
 }
 
 tell_plan() {
-  local missing
-  say "testbed: the cluster \`$name\` will be made, from ${1/#packages/packages, for no image registry is used}."
-  if engine_is_own || [ "$1" = packages ]; then
-    missing=$("$BASH" "$here/steps.sh" missing_packages)
-    if [ -n "$missing" ]; then say "  installs the Debian packages $missing"; fi
+  local source_=$1 missing=() absent program
+  if [ "$source_" = packages ]; then say "testbed: makes \`$name\` from packages, without an image registry."
+  else say "testbed: makes \`$name\` from the images of ${source_/#hub/the usual registry}."; fi
+  absent=$("$BASH" "$here/steps.sh" missing_packages)
+  if [ -n "$absent" ] && { engine_is_own || [ "$source_" = packages ]; }; then say "  installs the Debian packages $absent"; fi
+  [ -e "$bin/kind.made" ] || missing+=("kind $kind_version")
+  [ -e "$bin/helm.made" ] || missing+=("Helm $helm3_version")
+  if [ "$source_" = packages ]; then
+    for program in "containerd $containerd_version" coredns "kube $kube_version"; do
+      [ -e "$node_bin/${program% *}.made" ] || missing+=("$program")
+    done
   fi
-  if [ "$1" = packages ]; then
-    say "  builds what is not in $cache yet: kind $kind_version, Helm $helm3_version, containerd $containerd_version,"
-    say "    CoreDNS, Kubernetes $kube_version, a node image, and stand-ins for ${base_images[*]}"
-    if [ ! -e "$node_bin/kube.made" ]; then say "  that takes about 15 minutes on two cores, once"; fi
-  else
-    say "  builds kind $kind_version and Helm $helm3_version into $cache, pulls the node image and ${base_images[*]}"
+  if [ ${#missing[@]} -gt 0 ]; then
+    say "  builds from Go modules into $cache: $(printf '%s, ' "${missing[@]}" | sed 's/, $//')"
   fi
+  say "  $([ "$source_" = packages ] && echo makes || echo pulls), where missing, a node image and ${base_images[*]}"
   if engine_is_own; then say "  runs a Docker Engine of its own at $DOCKER_HOST, data in $cache/docker"
   else say "  uses the Docker Engine at $DOCKER_HOST as it is"; fi
-  say "  leaves all other clusters, contexts and settings alone; take it back: tests/testbed/down.sh"
+  if [[ " ${missing[*]}" == *" kube "* ]]; then say "  this takes about 15 minutes on two cores, and less than one the next time"; fi
+  say "  leaves other clusters, contexts and settings alone; take it back: tests/testbed/down.sh"
 }
 
 # Everything that clusters are made from.
