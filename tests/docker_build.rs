@@ -39,6 +39,7 @@ impl Project {
         let tools = Tools::new(std::env::vars_os().collect::<BTreeMap<_, _>>());
         let (context, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let scope = BuildScope {
+            remote: std::sync::Arc::default(),
             engine: Engine::connect(&tools).unwrap(),
             credentials: Credentials::new(&tools),
             state_dir: state.path().to_owned(),
@@ -90,6 +91,7 @@ impl Project {
         cancel: &CancellationToken,
     ) -> Result<Built, BuildError> {
         let inputs = BuildInputs {
+            shown_folder: String::new(),
             artifact: ArtifactName::parse(self.image.repository()).unwrap(),
             hash: ContentHash::new([0; 32]),
             kind: InputsKind::Docker(Box::new(docker)),

@@ -46,6 +46,8 @@ pub enum BuildError {
     /// An ignore file has a line that Docker refuses.
     #[error("{} has a pattern that cannot be read: `{pattern}`", path.display())]
     BadIgnore {
+        /// Which image.
+        artifact: ArtifactName,
         /// The ignore file, absolute.
         path: PathBuf,
         /// The line.

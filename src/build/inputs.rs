@@ -19,6 +19,9 @@ pub struct BuildInputs {
     pub kind: InputsKind,
     /// The hashed parts by name, to say later which of them differs.
     pub digest: InputsDigest,
+    /// The folder that its files lie in, relative to the project's; empty for the same. Only told
+    /// to persons.
+    pub shown_folder: String,
     /// What a person should know about the hash, such as a remote source that names no version.
     pub notes: Vec<String>,
 }

@@ -4,21 +4,29 @@
 //! whose hash names the image before it exists, and later the image in the Engine. Knows nothing
 //! of clusters, releases or why an image is wanted.
 
+mod bases;
 mod buildkit;
 mod classic;
 mod command;
+mod context;
 mod error;
 mod failed_step;
+mod hash;
 mod inputs;
+mod remote;
 mod run;
 mod scope;
+#[cfg(test)]
+mod tests;
 mod why;
 
 pub use error::BuildError;
 pub use failed_step::FailedStep;
+pub use hash::hash;
 pub use inputs::{
     BuildInputs, CommandInputs, DockerInputs, Entry, EntryKind, InputsKind, LocalBase, NamedInputs,
 };
+pub use remote::RemoteSources;
 pub use run::{Built, build, log_path};
 pub use scope::BuildScope;
-pub use why::{InputPart, InputsDigest};
+pub use why::{InputsDigest, previous, remember, why};

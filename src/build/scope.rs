@@ -8,6 +8,8 @@ use crate::files::StatCache;
 use crate::model::Platform;
 use crate::tools::Tools;
 
+use super::RemoteSources;
+
 /// What every build of a session shares.
 #[derive(Clone)]
 pub struct BuildScope {
@@ -21,6 +23,8 @@ pub struct BuildScope {
     pub state_dir: PathBuf,
     /// Content hashes of files by their metadata.
     pub cache: Arc<StatCache>,
+    /// What remote `ADD` sources were when they were asked last.
+    pub remote: Arc<RemoteSources>,
     /// What images are built for unless an artifact asks for another platform.
     pub platform: Platform,
     /// The project's folder: paths told to a person are relative to it.

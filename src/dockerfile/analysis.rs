@@ -387,12 +387,14 @@ impl<'a> Reader<'a> {
             Origin::Scratch => Scope::of_scratch(self.escape),
             Origin::Unclear => Scope::of_image(self.escape),
             Origin::Context(name) => {
-                // Its instructions are not run: the context is all there is of it.
-                let is_whole_stage = draft.name.as_deref().and_then(|name| self.context(name));
-                seen.contexts.push((name.clone(), place));
-                if is_whole_stage.as_ref() == Some(name) {
+                let stands_for_stage = draft.name.as_deref().and_then(|name| self.context(name));
+                if stands_for_stage.as_ref() == Some(name) {
+                    // Its instructions are not run: the context is all there is of it. Another
+                    // image's name after FROM would not say that.
+                    seen.contexts.push((name.clone(), Site::default()));
                     return (seen, Scope::of_image(self.escape));
                 }
+                seen.contexts.push((name.clone(), place));
                 Scope::of_image(self.escape)
             }
             Origin::Stage(base) => {
