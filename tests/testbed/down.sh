@@ -44,7 +44,8 @@ if [ -e "$state/engine" ] && docker version >/dev/null 2>&1; then
     name=$(basename "$dir")
     try "cluster $name" "$bin/kind" delete cluster --name "$name" --kubeconfig "$dir/kubeconfig"
   done
-  mapfile -t containers < <(docker ps -aq --filter "label=$label.container")
+  # Registries, and what an interrupted making of the node image leaves.
+  mapfile -t containers < <(docker ps -aq --filter "label=$label.container=$run"; docker ps -aq --filter name=wharf-testbed-bake)
   if [ ${#containers[@]} -gt 0 ]; then try "${#containers[@]} containers" docker rm -f -v "${containers[@]}"; fi
   if [ -e "$state/network" ]; then
     try "network $(cat "$state/network")" docker network rm "$(cat "$state/network")"

@@ -72,7 +72,7 @@ registry() {
         -e REGISTRY_AUTH_HTPASSWD_PATH=/login/htpasswd -e REGISTRY_HTTP_TLS_CERTIFICATE=/login/server.crt
         -e REGISTRY_HTTP_TLS_KEY=/login/server.key)
     fi
-    docker create --label "$label.container" --name "$container" --network kind -p 127.0.0.1::5000 \
+    docker create --label "$label.container=$run" --name "$container" --network kind -p 127.0.0.1::5000 \
       "${arguments[@]}" registry:2
     if [ "$name" = registry-login ]; then docker cp "$state/login" "$container:/login"; fi
   fi

@@ -316,7 +316,7 @@ node_image_build() {
   done
   docker save -o "$dir/images.tar" wharf-testbed/part-{static,proxy,coredns,pause}
   docker rm -f "$baker" >/dev/null 2>&1 || true
-  docker run -d --privileged --label "$label.container" --name "$baker" --entrypoint sleep wharf-testbed/part-node infinity
+  docker run -d --privileged --name "$baker" --entrypoint sleep wharf-testbed/part-node infinity
   docker exec -d "$baker" containerd
   for _ in $(seq 50); do
     if docker exec "$baker" ctr version >/dev/null 2>&1; then break; fi
