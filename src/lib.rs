@@ -53,6 +53,7 @@ pub mod graph;
 pub mod model;
 pub mod observe;
 pub mod ops;
+pub mod render;
 pub mod report;
 pub mod tools;
 pub mod ui;

@@ -1,0 +1,319 @@
+//! What can go wrong while manifests are rendered.
+
+use std::path::{Path, PathBuf};
+
+use crate::model::{ArtifactName, ReleaseName};
+use crate::report::Failure;
+use crate::tools::ToolError;
+
+use super::yaml::YamlProblem;
+
+/// Manifests could not be rendered, or would not do what they are for.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// Helm is not installed.
+    #[error("`helm` is not on the PATH")]
+    NoHelm,
+    /// What `helm` answers is no version that wharf knows how to drive.
+    #[error("`helm version` answers `{answer}`, which is neither Helm 3 nor Helm 4")]
+    UnknownHelm {
+        /// Its answer.
+        answer: String,
+    },
+    /// Neither kustomize nor kubectl is installed.
+    #[error("neither `kustomize` nor `kubectl` is on the PATH")]
+    NoKustomize,
+    /// There is no chart at the given path.
+    #[error("there is no chart at `{}`", path.display())]
+    NoChart {
+        /// The path.
+        path: PathBuf,
+    },
+    /// A file or folder cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Unreadable {
+        /// Which one.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file is no YAML.
+    #[error("`{}:{line}:{column}` is not valid YAML: {message}", file.display())]
+    Yaml {
+        /// Which file.
+        file: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+        /// The place, drawn.
+        snippet: String,
+    },
+    /// What a tool rendered is no YAML.
+    #[error("what `{tool}` renders for `{release}` is not valid YAML: {message}")]
+    RenderedYaml {
+        /// The tool.
+        tool: &'static str,
+        /// The release.
+        release: ReleaseName,
+        /// What is wrong.
+        message: String,
+        /// The place, drawn.
+        snippet: String,
+    },
+    /// A template of a chart fails.
+    #[error("`{release}` does not render: {message}")]
+    Template {
+        /// The release.
+        release: ReleaseName,
+        /// Helm's message without the place.
+        message: String,
+        /// `file:line:column`, as far as Helm names it.
+        place: Option<String>,
+        /// The place, drawn; empty where the file is not on this disk.
+        snippet: String,
+    },
+    /// The values do not fit the chart's schema.
+    #[error("the values of `{release}` do not fit the schema of its chart")]
+    Schema {
+        /// The release.
+        release: ReleaseName,
+        /// What does not fit, one line each.
+        problems: Vec<String>,
+    },
+    /// Subcharts that `Chart.yaml` names are not in `charts/`.
+    #[error("chart `{}` lacks {}", chart.display(), listed(names))]
+    MissingDependencies {
+        /// The chart's folder.
+        chart: PathBuf,
+        /// The subcharts' names.
+        names: Vec<String>,
+    },
+    /// `Chart.lock` does not belong to `Chart.yaml`.
+    #[error("`Chart.lock` of `{}` does not name {}, which `Chart.yaml` does", chart.display(), listed(names))]
+    OutdatedLock {
+        /// The chart's folder.
+        chart: PathBuf,
+        /// The subcharts' names.
+        names: Vec<String>,
+    },
+    /// `helm dependency build` failed.
+    #[error("the subcharts of `{}` could not be brought together", chart.display())]
+    DependencyBuild {
+        /// The chart's folder.
+        chart: PathBuf,
+        /// What Helm said.
+        #[source]
+        source: ToolError,
+    },
+    /// An image stands in a hook that no value and no post-renderer reaches.
+    #[error("the chart hard-codes the image of hook `{}`, so `{}` cannot be put there", .0.workload, .0.artifact)]
+    HardCodedHook(Box<HardCodedHook>),
+    /// An image that is only on the nodes is always pulled.
+    #[error("`{}` pulls `{}` always, but it exists only on the nodes", .0.workload, .0.image)]
+    AlwaysPulled(Box<AlwaysPulled>),
+    /// A manifest lacks what every object has.
+    #[error("`{}:{line}` has no `{missing}`", file.display())]
+    NotAnObject {
+        /// The file.
+        file: PathBuf,
+        /// The document's first line, from 1.
+        line: usize,
+        /// Such as `metadata.name`.
+        missing: &'static str,
+        /// The place, drawn.
+        snippet: String,
+    },
+    /// The same object stands twice.
+    #[error("`{object}` is in `{first}` and in `{second}`")]
+    Twice {
+        /// Such as `deployment/api`.
+        object: String,
+        /// `file:line` of the first.
+        first: String,
+        /// `file:line` of the second.
+        second: String,
+    },
+    /// No file fits the globs.
+    #[error("no file fits {}", listed(globs))]
+    NoFiles {
+        /// The globs.
+        globs: Vec<String>,
+    },
+    /// A glob is none.
+    #[error("`{glob}` is not a valid pattern")]
+    BadGlob {
+        /// The glob.
+        glob: String,
+        /// What is wrong.
+        #[source]
+        source: globset::Error,
+    },
+    /// There is no kustomization in the folder.
+    #[error("there is no kustomization in `{}`", folder.display())]
+    NoKustomization {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// kustomize failed.
+    #[error("the kustomization of `{release}` does not build: {message}")]
+    Kustomize {
+        /// The release.
+        release: ReleaseName,
+        /// Its message.
+        message: String,
+    },
+    /// Some other run of a tool failed.
+    #[error("`{release}` could not be rendered")]
+    Tool {
+        /// The release.
+        release: ReleaseName,
+        /// What went wrong.
+        #[source]
+        source: ToolError,
+    },
+}
+
+/// A hook whose image no value makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HardCodedHook {
+    /// The image that belongs there.
+    pub artifact: ArtifactName,
+    /// Such as `job/migrate`.
+    pub workload: String,
+    /// Where the image stands in it.
+    pub path: String,
+    /// What stands there.
+    pub image: String,
+    /// The template: a file, or as Helm names it.
+    pub template: Option<String>,
+    /// The values key to add or use, and what the template should say.
+    pub suggestion: Suggestion,
+}
+
+/// A container that pulls an image from where it is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlwaysPulled {
+    /// Such as `deployment/api`.
+    pub workload: String,
+    /// Where the policy stands in it.
+    pub path: String,
+    /// The image.
+    pub image: String,
+    /// The values key that says so, where it could be told.
+    pub key: Option<String>,
+    /// The template or file, where it is known.
+    pub file: Option<String>,
+}
+
+/// What to write into a chart so that wharf can put an image there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suggestion {
+    /// The values key, such as `migrate.image`.
+    pub key: String,
+    /// Whether the values have it already.
+    pub exists: bool,
+    /// What the template should say in place of the image.
+    pub template: String,
+}
+
+impl RenderError {
+    /// `file` with `text` is no YAML.
+    pub(super) fn yaml(file: &Path, text: &str, problem: YamlProblem) -> Self {
+        let snippet = problem.draw(&file.display().to_string(), text);
+        let YamlProblem { message, line, column } = problem;
+        Self::Yaml { file: file.to_owned(), line, column, message, snippet }
+    }
+
+    /// The failure as it is told.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let request =
+            |code: &str| Failure::request(&format!("wharf::render::{code}"), self.to_string());
+        let work = |code: &str| Failure::work(&format!("wharf::render::{code}"), self.to_string());
+        match self {
+            Self::NoHelm => request("no_helm")
+                .because("a release of the project is installed from a Helm chart")
+                .help("install Helm 3 or 4: https://helm.sh/docs/intro/install"),
+            Self::UnknownHelm { .. } => request("unknown_helm")
+                .help("install Helm 3 or 4: https://helm.sh/docs/intro/install"),
+            Self::NoKustomize => request("no_kustomize")
+                .because("a release of the project is a kustomization")
+                .help("install kubectl: https://kubernetes.io/docs/tasks/tools"),
+            Self::NoChart { .. } => request("no_chart").help(
+                "`chart:` is a folder with a `Chart.yaml`, a `.tgz`, or the name of a remote chart",
+            ),
+            Self::Unreadable { source, .. } => work("unreadable").because(source.to_string()),
+            Self::Yaml { snippet, .. } => work("yaml").snippet(snippet),
+            Self::RenderedYaml { snippet, .. } => work("rendered_yaml").snippet(snippet),
+            Self::Template { place, snippet, .. } => {
+                match place {
+                    // The drawing says where as well.
+                    Some(place) if snippet.is_empty() => {
+                        work("template").because(format!("at {place}"))
+                    }
+                    _ => work("template").snippet(snippet),
+                }
+            }
+            Self::Schema { problems, .. } => problems.iter().fold(work("schema"), Failure::because),
+            Self::MissingDependencies { chart, .. } => work("missing_dependencies")
+                .help(format!("`helm dependency build {}`", chart.display())),
+            Self::OutdatedLock { chart, .. } => {
+                work("outdated_lock").help(format!("`helm dependency update {}`", chart.display()))
+            }
+            Self::DependencyBuild { chart, source } => source
+                .explain(work("dependency_build"))
+                .help(format!("`helm dependency build {}`", chart.display())),
+            Self::HardCodedHook(hook) => hook.explain(work("hard_coded_hook")),
+            Self::AlwaysPulled(pulled) => pulled.explain(work("always_pulled")),
+            Self::NotAnObject { missing, snippet, .. } => work("not_an_object")
+                .help(format!("every manifest needs `{missing}`"))
+                .snippet(snippet),
+            Self::Twice { .. } => work("twice").help("keep one of the two"),
+            Self::NoFiles { .. } => request("no_files")
+                .help("`manifests:` lists files or patterns such as `deploy/*.yaml`"),
+            Self::BadGlob { source, .. } => request("bad_glob").because(source.to_string()),
+            Self::NoKustomization { .. } => {
+                request("no_kustomization").help("it needs a `kustomization.yaml`")
+            }
+            Self::Kustomize { .. } => work("kustomize"),
+            Self::Tool { source, .. } => source.explain(work("tool")),
+        }
+    }
+}
+
+impl HardCodedHook {
+    fn explain(&self, failure: Failure) -> Failure {
+        let Suggestion { key, exists, template } = &self.suggestion;
+        let failure = failure
+            .because(format!("`{}` is `{}` whatever the values say", self.path, self.image))
+            .because("Helm 3 hands hooks to no post-renderer");
+        let failure = if *exists {
+            failure
+        } else {
+            failure.help(format!("add `{key}` to the chart's values"))
+        };
+        let place = self.template.as_deref().unwrap_or("the template");
+        failure.help(format!("in `{place}` write `image: {template}`"))
+    }
+}
+
+impl AlwaysPulled {
+    fn explain(&self, failure: Failure) -> Failure {
+        let failure = failure.because(match &self.file {
+            Some(file) => format!("`{}` in `{file}` is `Always`", self.path),
+            None => format!("`{}` is `Always`", self.path),
+        });
+        failure.help(match &self.key {
+            Some(key) => format!("set `{key}: IfNotPresent` in the release's values"),
+            None => "write `imagePullPolicy: IfNotPresent` there".to_owned(),
+        })
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

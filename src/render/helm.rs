@@ -1,0 +1,296 @@
+//! Drives `helm template`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::model::{Chart, HelmSource, Namespace, Release};
+use crate::tools::{ToolCommand, ToolError, Tools};
+
+use super::chart::ChartFiles;
+use super::error::RenderError;
+use super::helm_errors;
+use super::scope::RenderScope;
+use super::values;
+use super::yaml::{self, Document, Duplicates};
+
+/// Rendering a chart from this disk takes well below a second; a chart of a thousand templates on
+/// a busy machine some ten.
+const LOCAL_LIMIT: Duration = Duration::from_secs(90);
+
+/// A remote chart is fetched first.
+const REMOTE_LIMIT: Duration = Duration::from_secs(240);
+
+/// The Helm that is on the `PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Helm {
+    /// 3 or 4.
+    pub major: u32,
+    /// Counts features within the major version.
+    pub minor: u32,
+    /// As it says itself, such as `v3.22.0`.
+    pub version: String,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+impl Helm {
+    /// Asks `helm` for its version.
+    ///
+    /// # Errors
+    ///
+    /// [`RenderError::NoHelm`] where there is none, [`RenderError::UnknownHelm`] where it is
+    /// neither Helm 3 nor Helm 4.
+    pub async fn detect(tools: &Tools) -> Result<Self, RenderError> {
+        let Some(path) = tools.find("helm") else { return Err(RenderError::NoHelm) };
+        let command = tools.command("helm").args(["version", "--template", "{{.Version}}"]);
+        let answer = match command.time_limit(Duration::from_secs(30)).run().await {
+            Ok(output) => output.text().trim().to_owned(),
+            Err(error) => return Err(RenderError::UnknownHelm { answer: error.to_string() }),
+        };
+        let numbers = answer.trim_start_matches('v').splitn(3, ['.', '-', '+']);
+        let mut numbers = numbers.map_while(|number| number.parse::<u32>().ok());
+        match (numbers.next(), numbers.next()) {
+            (Some(major @ (3 | 4)), minor) => {
+                Ok(Self { major, minor: minor.unwrap_or_default(), version: answer, path })
+            }
+            _ => Err(RenderError::UnknownHelm { answer }),
+        }
+    }
+
+    /// Whether post-renderers get hooks too.
+    #[must_use]
+    pub fn post_renders_hooks(&self) -> bool {
+        self.major >= 4
+    }
+
+    fn can_skip_schemas(&self) -> bool {
+        (self.major, self.minor) >= (3, 16)
+    }
+}
+
+/// What a rendering is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To find out what comes of marks; a schema may refuse these.
+    Probe,
+    /// To be deployed.
+    Deploy,
+}
+
+/// Renders `release` with `overlay` over the person's values.
+pub(super) async fn template(
+    scope: &RenderScope,
+    release: &Release,
+    source: &HelmSource,
+    overlay: &Value,
+    purpose: Purpose,
+) -> Result<String, RenderError> {
+    let helm = scope.helm().await?;
+    let namespace = scope.namespace_of(release);
+    let mut command = scope
+        .tools
+        .command("helm")
+        .args(["template", release.name.as_str()])
+        .args(chart_arguments(&source.chart))
+        .args(["--namespace", namespace.as_str()]);
+    for file in &source.values {
+        command = command.arg("--values").arg(file);
+    }
+    command = command.args(["--values", "-"]).stdin(overlay.to_string());
+    command = command.arg(if source.skip_crds { "--skip-crds" } else { "--include-crds" });
+    if let Some(version) = &scope.kube_version {
+        command = command.args(["--kube-version", version]);
+    }
+    if !scope.api_versions.is_empty() {
+        command = command.args(["--api-versions", &scope.api_versions.join(",")]);
+    }
+    if purpose == Purpose::Probe && helm.can_skip_schemas() {
+        command = command.arg("--skip-schema-validation");
+    }
+    match run(command, source).await {
+        Ok(text) => Ok(text),
+        Err(error) => Err(helm_errors::explain(release, source, error)),
+    }
+}
+
+async fn run(command: ToolCommand, source: &HelmSource) -> Result<String, ToolError> {
+    let limit = match source.chart {
+        Chart::Path(_) => LOCAL_LIMIT,
+        Chart::Remote { .. } => REMOTE_LIMIT,
+    };
+    Ok(command.time_limit(limit).run().await?.text())
+}
+
+/// The arguments that name a chart, for `helm template`, `upgrade` and `pull` alike.
+pub(super) fn chart_arguments(chart: &Chart) -> Vec<String> {
+    match chart {
+        Chart::Path(path) => vec![path.display().to_string()],
+        Chart::Remote { chart, repo, version } => {
+            let mut arguments = vec![chart.clone()];
+            for (flag, value) in [("--repo", repo), ("--version", version)] {
+                if let Some(value) = value {
+                    arguments.extend([flag.to_owned(), value.clone()]);
+                }
+            }
+            arguments
+        }
+    }
+}
+
+/// The files of a release's chart; a remote one is fetched for it.
+pub(super) async fn chart_files(
+    scope: &RenderScope,
+    release: &Release,
+    chart: &Chart,
+) -> Result<ChartFiles, RenderError> {
+    if let Chart::Path(path) = chart {
+        return ChartFiles::read(path);
+    }
+    let unreadable = |source| RenderError::Unreadable { path: scope.folder.clone(), source };
+    let folder =
+        tempfile::Builder::new().prefix("chart-").tempdir_in(&scope.folder).map_err(unreadable)?;
+    scope
+        .tools
+        .command("helm")
+        .arg("pull")
+        .args(chart_arguments(chart))
+        .arg("--destination")
+        .arg(folder.path())
+        .time_limit(REMOTE_LIMIT)
+        .run()
+        .await
+        .map_err(|source| RenderError::Tool { release: release.name.clone(), source })?;
+    let archive = std::fs::read_dir(folder.path())
+        .map_err(unreadable)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "tgz"));
+    match archive {
+        Some(archive) => ChartFiles::read(&archive),
+        None => Err(RenderError::NoChart { path: folder.path().to_owned() }),
+    }
+}
+
+/// All values of a release as they are without wharf.
+pub(super) fn tree(files: &ChartFiles, source: &HelmSource) -> Result<Value, RenderError> {
+    let mut tree = files.values();
+    for file in &source.values {
+        values::merge(&mut tree, &values_file(file)?);
+    }
+    values::merge(&mut tree, &set(source));
+    Ok(tree)
+}
+
+/// `set:` as a tree.
+pub(super) fn set(source: &HelmSource) -> Value {
+    Value::Object(source.set.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
+}
+
+fn values_file(file: &Path) -> Result<Value, RenderError> {
+    let bytes = std::fs::read(file)
+        .map_err(|source| RenderError::Unreadable { path: file.to_owned(), source })?;
+    let text = String::from_utf8_lossy(&bytes);
+    let value = yaml::parse(&text, Duplicates::LastCounts)
+        .map_err(|problem| RenderError::yaml(file, &text, problem))?;
+    Ok(if value.is_object() { value } else { Value::Object(Map::new()) })
+}
+
+/// What a chart renders to, sorted by what Helm does with it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Parts {
+    pub(super) objects: Vec<Document>,
+    /// Without tests.
+    pub(super) hooks: Vec<Document>,
+    pub(super) crds: Vec<Document>,
+}
+
+impl Parts {
+    /// Objects and hooks.
+    pub(super) fn deployed(&self) -> impl Iterator<Item = &Document> {
+        self.objects.iter().chain(&self.hooks)
+    }
+}
+
+/// Reads what `helm template` wrote.
+pub(super) fn parts(text: &str, release: &Release) -> Result<Parts, RenderError> {
+    let documents = yaml::documents(text, Duplicates::LastCounts).map_err(|problem| {
+        RenderError::RenderedYaml {
+            tool: "helm template",
+            release: release.name.clone(),
+            snippet: problem.draw("rendered", text),
+            message: problem.message,
+        }
+    })?;
+    let mut parts = Parts::default();
+    let mut source: Option<String> = None;
+    for mut document in documents {
+        // A file of `crds/` may have several documents, of which the first names its source.
+        if document.source.is_none() {
+            document.source.clone_from(&source);
+        } else {
+            source.clone_from(&document.source);
+        }
+        if document.value.get("kind").is_none() {
+            continue;
+        }
+        if document.source.as_deref().is_some_and(is_crd_file) {
+            parts.crds.push(document);
+            continue;
+        }
+        let place = document.clone_without_value();
+        for value in flattened(document.value) {
+            let document = Document { value, ..place.clone() };
+            match hook_events(&document.value) {
+                None => parts.objects.push(document),
+                Some(events) if events.iter().all(|event| event.starts_with("test")) => {}
+                Some(_) => parts.hooks.push(document),
+            }
+        }
+    }
+    let weight = |document: &Document| {
+        let annotation = annotation(&document.value, "helm.sh/hook-weight");
+        annotation.and_then(|weight| weight.parse::<i64>().ok()).unwrap_or_default()
+    };
+    parts.hooks.sort_by_key(weight);
+    Ok(parts)
+}
+
+/// Objects of `List` kinds, each on its own.
+pub(super) fn flattened(value: Value) -> Vec<Value> {
+    let is_list = value.get("kind").and_then(Value::as_str).is_some_and(|kind| {
+        kind == "List"
+            || (kind.ends_with("List") && value.get("items").is_some_and(Value::is_array))
+    });
+    match value {
+        Value::Object(mut map) if is_list => match map.remove("items") {
+            Some(Value::Array(items)) => items.into_iter().flat_map(flattened).collect(),
+            _ => Vec::new(),
+        },
+        value => vec![value],
+    }
+}
+
+fn hook_events(object: &Value) -> Option<Vec<&str>> {
+    let events = annotation(object, "helm.sh/hook")?;
+    Some(events.split(',').map(str::trim).filter(|event| !event.is_empty()).collect())
+}
+
+fn annotation<'v>(object: &'v Value, name: &str) -> Option<&'v str> {
+    object.get("metadata")?.get("annotations")?.get(name)?.as_str()
+}
+
+/// Whether `source` (`chart/crds/a.yaml`, `chart/charts/sub/crds/a.yaml`) lies in a `crds` folder.
+fn is_crd_file(source: &str) -> bool {
+    let mut parts = source.split('/').skip(1).peekable();
+    while parts.peek() == Some(&"charts") {
+        parts.next();
+        parts.next();
+    }
+    parts.next() == Some("crds")
+}
+
+/// The namespace that a release goes to.
+pub(super) fn namespace<'a>(release: &'a Release, default: &'a Namespace) -> &'a Namespace {
+    release.namespace.as_ref().unwrap_or(default)
+}

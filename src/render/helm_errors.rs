@@ -1,0 +1,126 @@
+//! Turns what Helm says into what a person needs: which file, which line, what is wrong.
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::model::{Chart, HelmSource, Release};
+use crate::tools::ToolError;
+
+use super::chart;
+use super::error::RenderError;
+use super::snippet;
+use super::yaml::{self, Duplicates};
+
+/// `chart/templates/x.yaml:14:21`, with or without the column.
+static PLACE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"([A-Za-z0-9_][\w.+/-]*/[\w.+/-]*\.\w+):(\d+)(?::(\d+))?")
+        .expect("the pattern is valid")
+});
+
+/// What a failed `helm template` means.
+pub(super) fn explain(release: &Release, source: &HelmSource, error: ToolError) -> RenderError {
+    let said = message(error.output_tail());
+    let chart = match &source.chart {
+        Chart::Path(path) => path.clone(),
+        Chart::Remote { chart, .. } => PathBuf::from(chart),
+    };
+    if let Some((_, names)) = said.split_once("missing in charts/ directory:") {
+        let names = names.split(',').map(|name| name.trim().to_owned()).collect();
+        return RenderError::MissingDependencies { chart, names };
+    }
+    if said.contains("values don't meet the specifications of the schema") {
+        let problems = said.lines().skip(1).map(|line| line.trim().to_owned());
+        let problems = problems.filter(|line| !line.is_empty()).collect();
+        return RenderError::Schema { release: release.name.clone(), problems };
+    }
+    if said.starts_with("cannot load values.yaml") || said.starts_with("failed to parse") {
+        let own = chart.join("values.yaml");
+        if let Some(problem) = source.values.iter().chain([&own]).find_map(|file| no_yaml(file)) {
+            return problem;
+        }
+    }
+    let is_of_template =
+        ["template: ", "execution error at", "parse error at", "YAML parse error", "executing \""]
+            .iter()
+            .any(|sign| said.contains(sign));
+    if !is_of_template {
+        return RenderError::Tool { release: release.name.clone(), source: error };
+    }
+    let place = Place::find(&said);
+    let message = place.as_ref().map_or_else(|| said.clone(), |place| place.rest(&said));
+    let (place, snippet) = match place {
+        Some(place) => place.draw(&chart, &message),
+        None => (None, String::new()),
+    };
+    RenderError::Template { release: release.name.clone(), message, place, snippet }
+}
+
+/// What is wrong with `file`, if it is no YAML.
+fn no_yaml(file: &Path) -> Option<RenderError> {
+    let bytes = std::fs::read(file).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let problem = yaml::parse(&text, Duplicates::LastCounts).err()?;
+    Some(RenderError::yaml(file, &text, problem))
+}
+
+/// Helm's message: what stands after `Error:`, without its advice.
+fn message(tail: &[String]) -> String {
+    let from = tail.iter().rposition(|line| line.starts_with("Error: ")).unwrap_or_default();
+    let lines = tail[from..].iter().map(|line| line.strip_prefix("Error: ").unwrap_or(line));
+    let lines = lines.take_while(|line| !line.starts_with("Use --debug flag"));
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
+}
+
+/// The innermost place that a message names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    /// As Helm names it: the chart's name, then the path in it.
+    path: String,
+    line: usize,
+    /// In bytes, from 0, as Go's templates count.
+    column: Option<usize>,
+    /// Where the message goes on.
+    end: usize,
+}
+
+impl Place {
+    fn find(message: &str) -> Option<Self> {
+        let captures = PLACE.captures_iter(message).last()?;
+        Some(Self {
+            path: captures.get(1)?.as_str().to_owned(),
+            line: captures.get(2)?.as_str().parse().ok()?,
+            column: captures.get(3).and_then(|column| column.as_str().parse().ok()),
+            end: captures.get(0)?.end(),
+        })
+    }
+
+    /// What the message says about this place.
+    fn rest(&self, message: &str) -> String {
+        static EXECUTING: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r#"^executing "[^"]*" at (<(?s:.*?)>): ?"#).expect("the pattern is valid")
+        });
+        let rest = message[self.end..].trim_start_matches([')', ':', ' ', '\n']);
+        let rest = EXECUTING.replace(rest, "$1: ");
+        let lines: Vec<&str> =
+            rest.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        if lines.is_empty() { message.to_owned() } else { lines.join(" ") }
+    }
+
+    /// The place as text, and drawn where the file lies on this disk.
+    fn draw(&self, chart: &Path, label: &str) -> (Option<String>, String) {
+        let column = self.column.map(|column| format!(":{}", column + 1)).unwrap_or_default();
+        let file = chart::file_of_source(chart, &self.path);
+        let shown = file.as_ref().map_or(self.path.clone(), |file| file.display().to_string());
+        let place = format!("{shown}:{}{column}", self.line);
+        let text = file.and_then(|file| std::fs::read_to_string(file).ok());
+        let drawn = text.map(|text| {
+            let line = text.lines().nth(self.line - 1).unwrap_or_default();
+            let column = self.column.and_then(|column| line.get(..column));
+            let column = column.map(|before| before.chars().count() + 1);
+            snippet::draw(&shown, &text, self.line, column, label)
+        });
+        (Some(place), drawn.unwrap_or_default())
+    }
+}

@@ -1,0 +1,121 @@
+//! The post-renderer that puts images into charts that hard-code them: wharf itself.
+//!
+//! Helm 3 runs any program; Helm 4 only plugins, so a folder of plugins is made that has this one
+//! (and whatever the person has installed, by links). The program reads manifests on stdin and
+//! writes them to stdout with the images of a file of JSON put in.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::model::{ArtifactName, ImageRef};
+use crate::tools::Tools;
+
+use super::error::RenderError;
+use super::images::Targets;
+use super::replace;
+use super::scope::RenderScope;
+
+/// The plugin's name, for Helm 4.
+const PLUGIN: &str = "wharf-post-render";
+
+/// wharf's hidden subcommand: `wharf post-render FILE`.
+pub const POST_RENDER_COMMAND: &str = "post-render";
+
+/// What `helm upgrade` needs so that it post-renders.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PostRenderer {
+    /// Further arguments.
+    pub args: Vec<OsString>,
+    /// Further variables of its environment.
+    pub variables: Vec<(String, OsString)>,
+}
+
+/// Makes what `helm upgrade` needs to put `images` into what it renders.
+///
+/// `wharf` is the running program. What is written lies in `folder` and may be removed as soon as
+/// Helm has ended; each release needs a folder of its own.
+///
+/// # Errors
+///
+/// [`RenderError::Unreadable`] when the folder cannot be written to, [`RenderError::NoHelm`].
+pub async fn post_renderer(
+    scope: &RenderScope,
+    wharf: &Path,
+    folder: &Path,
+    images: &BTreeMap<ArtifactName, ImageRef>,
+) -> Result<PostRenderer, RenderError> {
+    let helm = scope.helm().await?;
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| RenderError::Unreadable { path, source }
+    };
+    std::fs::create_dir_all(folder).map_err(failed(folder))?;
+    let file = folder.join("images.json");
+    let json = serde_json::to_vec(images).unwrap_or_default();
+    std::fs::write(&file, json).map_err(failed(&file))?;
+    let mut args: Vec<OsString> = vec!["--post-renderer".into()];
+    let mut variables = Vec::new();
+    if helm.major == 3 {
+        args.push(wharf.into());
+        for arg in [POST_RENDER_COMMAND.as_ref(), file.as_os_str()] {
+            args.push("--post-renderer-args".into());
+            args.push(arg.to_owned());
+        }
+    } else {
+        let plugins = folder.join("plugins");
+        let own = plugins.join(PLUGIN);
+        std::fs::create_dir_all(&own).map_err(failed(&own))?;
+        let manifest = own.join("plugin.yaml");
+        std::fs::write(&manifest, plugin_manifest(wharf, &file)).map_err(failed(&manifest))?;
+        link_plugins(&scope.tools, &plugins);
+        args.push(PLUGIN.into());
+        variables.push(("HELM_PLUGINS".to_owned(), plugins.into_os_string()));
+    }
+    Ok(PostRenderer { args, variables })
+}
+
+/// Helm 4's `plugin.yaml`, as <https://helm.sh/docs/plugins/> describes it.
+fn plugin_manifest(wharf: &Path, file: &Path) -> String {
+    let manifest = serde_json::json!({
+        "apiVersion": "v1",
+        "type": "postrenderer/v1",
+        "name": PLUGIN,
+        "version": "1.0.0",
+        "runtime": "subprocess",
+        "runtimeConfig": {
+            "platformCommand": [{
+                "command": wharf.display().to_string(),
+                "args": [POST_RENDER_COMMAND, file.display().to_string()],
+            }],
+        },
+    });
+    format!("{manifest:#}\n")
+}
+
+/// Makes the person's own plugins visible beside wharf's: charts may come through one of them.
+fn link_plugins(tools: &Tools, plugins: &Path) {
+    let folder = |name: &str| tools.variable(name).map(PathBuf::from);
+    let theirs = folder("HELM_PLUGINS")
+        .or_else(|| folder("HELM_DATA_HOME").map(|home| home.join("plugins")))
+        .or_else(|| folder("XDG_DATA_HOME").map(|home| home.join("helm/plugins")))
+        .or_else(|| folder("HOME").map(|home| home.join(".local/share/helm/plugins")));
+    let Some(theirs) = theirs else { return };
+    for entry in std::fs::read_dir(theirs).into_iter().flatten().flatten() {
+        // A plugin that cannot be linked is missing only for charts that come through it.
+        let _ = std::os::unix::fs::symlink(entry.path(), plugins.join(entry.file_name()));
+    }
+}
+
+/// Puts `images` into `manifests`, changing nothing else: what `wharf post-render` does.
+///
+/// # Errors
+///
+/// [`RenderError::RenderedYaml`]-like text when the manifests are no YAML.
+pub fn post_render(
+    manifests: &str,
+    images: &BTreeMap<ArtifactName, ImageRef>,
+) -> Result<String, String> {
+    replace::in_text(manifests, &Targets::new(images))
+        .map_err(|problem| format!("{}\n{}", problem.message, problem.draw("manifests", manifests)))
+}
