@@ -38,6 +38,15 @@ pub enum RenderError {
         #[source]
         source: std::io::Error,
     },
+    /// A file or folder cannot be written.
+    #[error("`{}` cannot be written", path.display())]
+    Unwritable {
+        /// Which one.
+        path: PathBuf,
+        /// The system's reason.
+        #[source]
+        source: std::io::Error,
+    },
     /// A file is no YAML.
     #[error("`{}:{line}:{column}` is not valid YAML: {message}", file.display())]
     Yaml {
@@ -247,6 +256,7 @@ impl RenderError {
                 "`chart:` is a folder with a `Chart.yaml`, a `.tgz`, or the name of a remote chart",
             ),
             Self::Unreadable { source, .. } => work("unreadable").because(source.to_string()),
+            Self::Unwritable { source, .. } => work("unwritable").because(source.to_string()),
             Self::Yaml { snippet, .. } => work("yaml").snippet(snippet),
             Self::RenderedYaml { snippet, .. } => work("rendered_yaml").snippet(snippet),
             Self::Template { place, snippet, .. } => {

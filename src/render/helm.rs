@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::model::{Chart, HelmSource, Namespace, Release};
-use crate::tools::{ToolCommand, ToolError, Tools};
+use crate::tools::{ToolCommand, Tools};
 
 use super::chart::ChartFiles;
 use super::error::RenderError;
@@ -88,6 +88,27 @@ pub(super) async fn template(
     purpose: Purpose,
 ) -> Result<String, RenderError> {
     let helm = scope.helm().await?;
+    let command = || command(scope, release, source, overlay, purpose, helm);
+    let error = match command().run().await {
+        Ok(output) => return Ok(output.text()),
+        Err(error) => error,
+    };
+    let mut written = Vec::new();
+    if helm_errors::is_in_rendered_yaml(&error) && purpose == Purpose::Deploy {
+        // It fails as before, and shows what it could not read.
+        let _ = command().arg("--debug").run_into(&mut written).await;
+    }
+    Err(helm_errors::explain(release, source, error, &String::from_utf8_lossy(&written)))
+}
+
+fn command(
+    scope: &RenderScope,
+    release: &Release,
+    source: &HelmSource,
+    overlay: &Value,
+    purpose: Purpose,
+    helm: &Helm,
+) -> ToolCommand {
     let namespace = scope.namespace_of(release);
     let mut command = scope
         .tools
@@ -96,9 +117,9 @@ pub(super) async fn template(
         .args(chart_arguments(&source.chart))
         .args(["--namespace", namespace.as_str()]);
     for file in &source.values {
-        command = command.arg("--values").arg(file);
+        command = command.args(["-f", &one_item(&file.to_string_lossy())]);
     }
-    command = command.args(["--values", "-"]).stdin(overlay.to_string());
+    command = command.args(["-f", "-"]).stdin(overlay.to_string());
     command = command.arg(if source.skip_crds { "--skip-crds" } else { "--include-crds" });
     if let Some(version) = &scope.kube_version {
         command = command.args(["--kube-version", version]);
@@ -109,18 +130,19 @@ pub(super) async fn template(
     if purpose == Purpose::Probe && helm.can_skip_schemas() {
         command = command.arg("--skip-schema-validation");
     }
-    match run(command, source).await {
-        Ok(text) => Ok(text),
-        Err(error) => Err(helm_errors::explain(release, source, error)),
-    }
-}
-
-async fn run(command: ToolCommand, source: &HelmSource) -> Result<String, ToolError> {
-    let limit = match source.chart {
+    command.time_limit(match source.chart {
         Chart::Path(_) => LOCAL_LIMIT,
         Chart::Remote { .. } => REMOTE_LIMIT,
-    };
-    Ok(command.time_limit(limit).run().await?.text())
+    })
+}
+
+/// `path` as one item of a flag that takes a comma-separated list.
+fn one_item(path: &str) -> String {
+    if path.contains([',', '"']) {
+        format!("\"{}\"", path.replace('"', "\"\""))
+    } else {
+        path.to_owned()
+    }
 }
 
 /// The arguments that name a chart, for `helm template`, `upgrade` and `pull` alike.

@@ -19,8 +19,18 @@ static PLACE: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is valid")
 });
 
-/// What a failed `helm template` means.
-pub(super) fn explain(release: &Release, source: &HelmSource, error: ToolError) -> RenderError {
+/// Whether a template rendered to something that is no YAML.
+pub(super) fn is_in_rendered_yaml(error: &ToolError) -> bool {
+    error.output_tail().iter().any(|line| line.contains("YAML parse error on "))
+}
+
+/// What a failed `helm template` means; `written` is what it shows of it with `--debug`.
+pub(super) fn explain(
+    release: &Release,
+    source: &HelmSource,
+    error: ToolError,
+    written: &str,
+) -> RenderError {
     let said = message(error.output_tail());
     let chart = match &source.chart {
         Chart::Path(path) => path.clone(),
@@ -41,6 +51,15 @@ pub(super) fn explain(release: &Release, source: &HelmSource, error: ToolError) 
             return problem;
         }
     }
+    if let Some((_, rest)) = said.split_once("YAML parse error on ")
+        && let Some((path, reason)) = rest.split_once(": ")
+    {
+        let reason = reason.trim_start_matches("error converting YAML to JSON: yaml: ");
+        let message = format!("`{path}` renders to invalid YAML: {reason}");
+        let snippet = draw_rendered(path, written).unwrap_or_default();
+        let place = Some(path.to_owned());
+        return RenderError::Template { release: release.name.clone(), message, place, snippet };
+    }
     let is_of_template =
         ["template: ", "execution error at", "parse error at", "YAML parse error", "executing \""]
             .iter()
@@ -55,6 +74,18 @@ pub(super) fn explain(release: &Release, source: &HelmSource, error: ToolError) 
         None => (None, String::new()),
     };
     RenderError::Template { release: release.name.clone(), message, place, snippet }
+}
+
+/// The first place that is no YAML in what the template at `path` rendered to.
+fn draw_rendered(path: &str, written: &str) -> Option<String> {
+    let marker = format!("# Source: {path}\n");
+    let (_, rest) = written.split_once(&marker)?;
+    let rest = rest.split_once("\n---\n# Source: ").map_or(rest, |(own, _)| own);
+    let mut parts = yaml::split(rest).into_iter();
+    parts.find_map(|(_, text)| {
+        let problem = yaml::parse(text, Duplicates::LastCounts).err()?;
+        Some(problem.draw(&format!("{path}, rendered"), text))
+    })
 }
 
 /// What is wrong with `file`, if it is no YAML.

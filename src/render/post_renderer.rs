@@ -5,7 +5,6 @@
 //! writes them to stdout with the images of a file of JSON put in.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::model::{ArtifactName, ImageRef};
@@ -22,13 +21,25 @@ const PLUGIN: &str = "wharf-post-render";
 /// wharf's hidden subcommand: `wharf post-render FILE`.
 pub const POST_RENDER_COMMAND: &str = "post-render";
 
-/// What `helm upgrade` needs so that it post-renders.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PostRenderer {
-    /// Further arguments.
-    pub args: Vec<OsString>,
-    /// Further variables of its environment.
-    pub variables: Vec<(String, OsString)>,
+/// A program that Helm pipes its manifests through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PostRenderer {
+    /// Helm 3: an executable and its arguments.
+    Program {
+        /// The executable.
+        path: PathBuf,
+        /// Its arguments, each for one `--post-renderer-args`.
+        args: Vec<String>,
+    },
+    /// Helm 4: a plugin in a private folder.
+    Plugin {
+        /// The plugin's name.
+        name: String,
+        /// What `HELM_PLUGINS` is set to.
+        folder: PathBuf,
+        /// Its arguments, each for one `--post-renderer-args`.
+        args: Vec<String>,
+    },
 }
 
 /// Makes what `helm upgrade` needs to put `images` into what it renders.
@@ -38,7 +49,7 @@ pub struct PostRenderer {
 ///
 /// # Errors
 ///
-/// [`RenderError::Unreadable`] when the folder cannot be written to, [`RenderError::NoHelm`].
+/// [`RenderError::Unwritable`] when the folder cannot be written to, [`RenderError::NoHelm`].
 pub async fn post_renderer(
     scope: &RenderScope,
     wharf: &Path,
@@ -48,31 +59,23 @@ pub async fn post_renderer(
     let helm = scope.helm().await?;
     let failed = |path: &Path| {
         let path = path.to_owned();
-        move |source| RenderError::Unreadable { path, source }
+        move |source| RenderError::Unwritable { path, source }
     };
     std::fs::create_dir_all(folder).map_err(failed(folder))?;
     let file = folder.join("images.json");
     let json = serde_json::to_vec(images).unwrap_or_default();
     std::fs::write(&file, json).map_err(failed(&file))?;
-    let mut args: Vec<OsString> = vec!["--post-renderer".into()];
-    let mut variables = Vec::new();
     if helm.major == 3 {
-        args.push(wharf.into());
-        for arg in [POST_RENDER_COMMAND.as_ref(), file.as_os_str()] {
-            args.push("--post-renderer-args".into());
-            args.push(arg.to_owned());
-        }
-    } else {
-        let plugins = folder.join("plugins");
-        let own = plugins.join(PLUGIN);
-        std::fs::create_dir_all(&own).map_err(failed(&own))?;
-        let manifest = own.join("plugin.yaml");
-        std::fs::write(&manifest, plugin_manifest(wharf, &file)).map_err(failed(&manifest))?;
-        link_plugins(&scope.tools, &plugins);
-        args.push(PLUGIN.into());
-        variables.push(("HELM_PLUGINS".to_owned(), plugins.into_os_string()));
+        let args = vec![POST_RENDER_COMMAND.to_owned(), file.display().to_string()];
+        return Ok(PostRenderer::Program { path: wharf.to_owned(), args });
     }
-    Ok(PostRenderer { args, variables })
+    let plugins = folder.join("plugins");
+    let own = plugins.join(PLUGIN);
+    std::fs::create_dir_all(&own).map_err(failed(&own))?;
+    let manifest = own.join("plugin.yaml");
+    std::fs::write(&manifest, plugin_manifest(wharf, &file)).map_err(failed(&manifest))?;
+    link_plugins(&scope.tools, &plugins);
+    Ok(PostRenderer::Plugin { name: PLUGIN.to_owned(), folder: plugins, args: Vec::new() })
 }
 
 /// Helm 4's `plugin.yaml`, as <https://helm.sh/docs/plugins/> describes it.
@@ -107,15 +110,26 @@ fn link_plugins(tools: &Tools, plugins: &Path) {
     }
 }
 
-/// Puts `images` into `manifests`, changing nothing else: what `wharf post-render` does.
+/// Puts the images of `file`, which [`post_renderer`] wrote, into `manifests`, changing nothing
+/// else: what `wharf post-render FILE` does from stdin to stdout.
 ///
 /// # Errors
 ///
-/// [`RenderError::RenderedYaml`]-like text when the manifests are no YAML.
-pub fn post_render(
+/// [`RenderError::Unreadable`] when there is no such file, [`RenderError::Yaml`] when the
+/// manifests are no YAML.
+pub fn post_render(manifests: &str, file: &Path) -> Result<String, RenderError> {
+    let unreadable = |source| RenderError::Unreadable { path: file.to_owned(), source };
+    let bytes = std::fs::read(file).map_err(unreadable)?;
+    let images: BTreeMap<ArtifactName, ImageRef> =
+        serde_json::from_slice(&bytes).map_err(|error| unreadable(error.into()))?;
+    replaced(manifests, &images)
+}
+
+/// `manifests` with `images` put in.
+pub(super) fn replaced(
     manifests: &str,
     images: &BTreeMap<ArtifactName, ImageRef>,
-) -> Result<String, String> {
+) -> Result<String, RenderError> {
     replace::in_text(manifests, &Targets::new(images))
-        .map_err(|problem| format!("{}\n{}", problem.message, problem.draw("manifests", manifests)))
+        .map_err(|problem| RenderError::yaml(Path::new("stdin"), manifests, problem))
 }

@@ -409,7 +409,7 @@ fn post_rendering_replaces_images_and_nothing_else() {
         ArtifactName::parse("api").unwrap(),
         ImageRef::parse("reg.local/api:0f").unwrap(),
     )]);
-    let result = post_render(MANIFESTS, &images).unwrap();
+    let result = post_renderer::replaced(MANIFESTS, &images).unwrap();
     let changed: Vec<(&str, &str)> =
         MANIFESTS.lines().zip(result.lines()).filter(|(one, other)| one != other).collect();
     insta::assert_snapshot!(
@@ -428,7 +428,11 @@ fn post_rendering_replaces_images_and_nothing_else() {
     "#
     );
     assert_eq!(MANIFESTS.lines().count(), result.lines().count());
-    assert_eq!(post_render(&result, &images).unwrap(), result, "the second time changes nothing");
+    assert_eq!(
+        post_renderer::replaced(&result, &images).unwrap(),
+        result,
+        "the second time changes nothing"
+    );
     // In objects the same images are replaced as in the text.
     let read = |text: &str| yaml::documents(text, Duplicates::Refused).unwrap();
     let targets = Targets::new(&images);

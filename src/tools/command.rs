@@ -136,7 +136,19 @@ impl ToolCommand {
     /// # Errors
     ///
     /// [`ToolError`] when it is missing, cannot be started, fails, takes too long or is cancelled.
-    pub async fn run(mut self) -> Result<Output, ToolError> {
+    pub async fn run(self) -> Result<Output, ToolError> {
+        let mut stdout = Vec::new();
+        let stderr_tail = self.run_into(&mut stdout).await?;
+        Ok(Output { stdout, stderr_tail })
+    }
+
+    /// Runs it to its end and adds what it writes on stdout to `out`, also when it fails; returns
+    /// the last lines on stderr.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub async fn run_into(mut self, out: &mut Vec<u8>) -> Result<Vec<String>, ToolError> {
         let display = self.display();
         if self.cancel.is_cancelled() {
             return Err(ToolError::Cancelled { command: display });
@@ -155,7 +167,6 @@ impl ToolCommand {
         let stderr = child.stderr.take();
         let mut on_line = self.on_line.take();
         let mut tail = VecDeque::new();
-        let mut out = Vec::new();
         let bytes = std::mem::take(&mut self.stdin);
 
         let ended = {
@@ -168,7 +179,7 @@ impl ToolCommand {
                 };
                 let read_out = async {
                     if let Some(mut stdout) = stdout {
-                        let _ = stdout.read_to_end(&mut out).await;
+                        let _ = stdout.read_to_end(out).await;
                     }
                 };
                 let read_err = async {
@@ -203,12 +214,10 @@ impl ToolCommand {
         drop(group);
         let mut tail: Vec<String> = tail.into();
         match ended {
-            Ended::ByItself(Ok(status)) if status.success() => {
-                Ok(Output { stdout: out, stderr_tail: tail })
-            }
+            Ended::ByItself(Ok(status)) if status.success() => Ok(tail),
             Ended::ByItself(Ok(status)) => {
                 if tail.iter().all(|line| line.trim().is_empty()) {
-                    let text = String::from_utf8_lossy(&out);
+                    let text = String::from_utf8_lossy(out);
                     let lines: Vec<&str> = text.lines().collect();
                     let from = lines.len().saturating_sub(TAIL_LINES);
                     tail = lines[from..].iter().map(|&line| line.to_owned()).collect();
