@@ -40,6 +40,47 @@ fn hello_is_inferred_and_init_writes_the_same_project() {
 }
 
 #[test]
+fn shop_has_all_sorts_and_finds_what_is_built_from_its_base() {
+    let project = loaded(&example("shop")).project;
+    let artifacts = "shop/base shop/cart shop/catalog shop/migrations shop/orders shop/web";
+    assert_eq!(joined(project.artifacts.keys()), artifacts);
+    assert_eq!(joined(project.releases.keys()), "db orders shop");
+    let graph = Graph::new(&project).unwrap();
+    let base = project.artifacts.keys().find(|name| name.as_str() == "shop/base").unwrap();
+    assert_eq!(joined(graph.dependants(base)), "shop/cart shop/orders");
+    assert_eq!(joined(graph.release_order()), "db shop orders");
+    let cart = graph.select(&["cart".to_owned()]).unwrap();
+    assert_eq!(joined(cart.artifacts), "shop/base shop/cart");
+}
+
+#[test]
+fn shop_without_its_file_is_inferred_as_far_as_that_goes() {
+    // The order of deploying and the namespace of things are not to be seen in the folder.
+    let project = infer(&example("shop")).map_err(|error| error.failure()).unwrap().project;
+    let artifacts = "shop/base shop/cart shop/catalog shop/migrations shop/orders shop/web";
+    assert_eq!(joined(project.artifacts.keys()), artifacts);
+    assert_eq!(joined(project.releases.keys()), "deploy-orders-overlays-dev manifests shop");
+    let forwards = project.forwards.iter().map(|forward| forward.name.as_str());
+    assert_eq!(joined(forwards), "cart catalog web orders");
+}
+
+#[test]
+fn monorepo_is_generated_and_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("monorepo");
+    #[expect(clippy::disallowed_methods, reason = "the example is a script")]
+    let output = std::process::Command::new("sh")
+        .arg(example("monorepo/generate.sh"))
+        .arg(&dir)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let project = loaded(&dir).project;
+    assert_eq!(project.artifacts.len(), 30);
+    assert_eq!(project.releases.len(), 6);
+}
+
+#[test]
 fn an_example_with_a_file_fits_the_schema() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     for entry in std::fs::read_dir(example("")).unwrap() {

@@ -1,0 +1,1 @@
+CREATE TABLE cart (id serial PRIMARY KEY, product text NOT NULL);
