@@ -1,0 +1,195 @@
+//! Images on their way out of a real Docker, into a kind cluster's nodes and into a registry:
+//! `cargo test --test docker_deliver -- --ignored`.
+//!
+//! Needs the testbed's cluster (`tests/testbed/up.sh`). Every test uses image names of its own
+//! below `wharf-test/` and removes them.
+
+#![expect(clippy::unwrap_used, reason = "a test says so when something is missing")]
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use wharf::docker::{Credentials, Engine};
+use wharf::load::{LoadError, Loader};
+use wharf::model::{ClusterKind, ImageRef};
+use wharf::push::PushError;
+use wharf::tools::Tools;
+
+fn tools() -> Tools {
+    Tools::new(std::env::vars_os().collect::<BTreeMap<_, _>>())
+}
+
+fn engine() -> Engine {
+    Engine::connect(&tools()).unwrap()
+}
+
+fn image(text: &str) -> ImageRef {
+    ImageRef::parse(text).unwrap()
+}
+
+/// The first kind cluster of this Engine.
+async fn cluster() -> (ClusterKind, String) {
+    let nodes = engine().containers("io.x-k8s.kind.cluster").await.unwrap();
+    let node = nodes.into_iter().find(|node| node.running).expect("a kind node runs");
+    (ClusterKind::Kind { name: node.labels["io.x-k8s.kind.cluster"].clone() }, node.name)
+}
+
+async fn docker(args: &[&str]) -> String {
+    tools().command("docker").args(args).run().await.unwrap().text().trim().to_owned()
+}
+
+/// Builds an image on `base` with one small layer that nobody else has.
+async fn make(name: &str, base: &str, content: &str) -> ImageRef {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), content).unwrap();
+    let dockerfile = format!("FROM {base}\nCOPY a.txt /a.txt\nENV CONTENT={content}\n");
+    std::fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
+    docker(&["build", "-q", "-t", name, folder.path().to_str().unwrap()]).await;
+    image(name)
+}
+
+async fn in_node(node: &str, script: &str) -> String {
+    let ended = engine().exec(node, &["sh", "-c", script]).await.unwrap();
+    assert_eq!(ended.code, 0, "{script}: {}", ended.stderr);
+    String::from_utf8(ended.stdout).unwrap().trim().to_owned()
+}
+
+async fn remove(node: &str, image: &ImageRef) {
+    in_node(node, &format!("ctr -n k8s.io images rm {}", image.full())).await;
+    engine().untag(image, false).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn an_image_gets_into_every_node_once() {
+    let (kind, node) = cluster().await;
+    let loader = Loader::new(&engine(), &kind, &tools());
+    let api = make("wharf-test/load:1", "debian:bookworm-slim", "one").await;
+    let cancel = CancellationToken::new();
+    assert!(loader.missing(&api).await.unwrap().contains(&node));
+    let loaded = loader.load(&api, &cancel).await.unwrap();
+    assert!(loaded.sent_bytes > 0 && loaded.total_bytes > 0, "{loaded:?}");
+    assert!(loader.missing(&api).await.unwrap().is_empty());
+    assert_eq!(loader.load(&api, &cancel).await.unwrap().sent_bytes, 0);
+
+    // What kubelet sees, and what runs.
+    let seen = in_node(&node, "crictl images -o json").await;
+    assert!(seen.contains("docker.io/wharf-test/load:1"), "{seen}");
+    let run = "ctr -n k8s.io run --rm docker.io/wharf-test/load:1 wharf-load-test sh -c";
+    let said = in_node(&node, &format!("{run} 'cat /a.txt; env'")).await;
+    assert!(said.starts_with("one") && said.contains("CONTENT=one"), "{said}");
+    remove(&node, &api).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn a_cluster_that_is_not_there_is_named() {
+    let kind = ClusterKind::Kind { name: "no-such-cluster".to_owned() };
+    let loader = Loader::new(&engine(), &kind, &tools());
+    let error = loader.missing(&image("wharf-test/x:1")).await.unwrap_err();
+    assert!(matches!(error, LoadError::NoSuchCluster { .. }), "{error:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn a_cancelled_load_leaves_no_record() {
+    let (kind, node) = cluster().await;
+    let loader = Loader::new(&engine(), &kind, &tools());
+    let api = make("wharf-test/load-cancel:1", "python:3.11-slim", "cancel").await;
+    let cancel = CancellationToken::new();
+    let stop = async {
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        cancel.cancel();
+    };
+    let (loaded, ()) = tokio::join!(loader.load(&api, &cancel), stop);
+    if loaded.is_err() {
+        assert!(matches!(loaded, Err(LoadError::Cancelled { .. })), "{loaded:?}");
+        assert_eq!(loader.missing(&api).await.unwrap(), [node.clone()]);
+    }
+    loader.load(&api, &CancellationToken::new()).await.unwrap();
+    assert!(loader.missing(&api).await.unwrap().is_empty());
+    remove(&node, &api).await;
+}
+
+/// A registry that wants a login, on a port of its own, gone when the test ends.
+struct Registry {
+    container: String,
+    host: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Registry {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // `me:hunter2`.
+        let line = "me:$2y$05$abcdefghijklmnopqrstuuoXuKqgZXLiJqzfmMXDDhSFPIvxV7t8.\n";
+        std::fs::write(folder.path().join("htpasswd"), line).unwrap();
+        let mount = format!("{}:/auth:ro", folder.path().display());
+        let container = docker(&[
+            "run",
+            "-d",
+            "-p",
+            "127.0.0.1:0:5000",
+            "-v",
+            &mount,
+            "-e",
+            "REGISTRY_AUTH=htpasswd",
+            "-e",
+            "REGISTRY_AUTH_HTPASSWD_REALM=test",
+            "-e",
+            "REGISTRY_AUTH_HTPASSWD_PATH=/auth/htpasswd",
+            "registry:2",
+        ])
+        .await;
+        let host = docker(&["port", &container, "5000/tcp"]).await;
+        let host = host.lines().next().unwrap().to_owned();
+        let up = async {
+            while tokio::net::TcpStream::connect(&host).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), up).await.unwrap();
+        Self { container, host, _folder: folder }
+    }
+
+    async fn stop(self) {
+        docker(&["rm", "-f", "-v", &self.container]).await;
+    }
+}
+
+/// Logins as a configuration file has them.
+fn logins(folder: &std::path::Path, auths: &str) -> Credentials {
+    std::fs::write(folder.join("config.json"), format!("{{\"auths\":{{{auths}}}}}")).unwrap();
+    let folder = OsString::from(folder);
+    Credentials::new(&Tools::new(BTreeMap::from([("DOCKER_CONFIG".into(), folder)])))
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn an_image_is_pushed_with_the_users_login_and_found_again() {
+    let registry = Registry::start().await;
+    let name = format!("{}/acme/push:1", registry.host);
+    let api = make(&name, "busybox:1.36", "push").await;
+    let (engine, cancel) = (engine(), CancellationToken::new());
+    let folder = tempfile::tempdir().unwrap();
+    let none = logins(folder.path(), "");
+    let tell = |_: u64, _: u64| {};
+
+    let error = wharf::push::push(&engine, &api, &none, &tell, &cancel).await.unwrap_err();
+    assert!(matches!(error, PushError::Refused { .. }), "{error:?}");
+    assert_eq!(error.failure().help, [format!("log in: `docker login {}`", registry.host)]);
+
+    // `bWU6aHVudGVyMg==` is `me:hunter2`.
+    let auth = format!("\"{}\":{{\"auth\":\"bWU6aHVudGVyMg==\"}}", registry.host);
+    let mine = logins(folder.path(), &auth);
+    assert_eq!(wharf::push::find(&engine, &api, &mine).await.unwrap(), None);
+    let pushed = wharf::push::push(&engine, &api, &mine, &tell, &cancel).await.unwrap();
+    assert!(pushed.sent_bytes > 0, "{pushed:?}");
+    assert_eq!(wharf::push::find(&engine, &api, &mine).await.unwrap(), Some(pushed.digest.clone()));
+    let again = wharf::push::push(&engine, &api, &mine, &tell, &cancel).await.unwrap();
+    assert_eq!((again.digest, again.sent_bytes), (pushed.digest, 0));
+    engine.untag(&api, false).await.unwrap();
+    registry.stop().await;
+}
