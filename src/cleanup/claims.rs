@@ -19,24 +19,30 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Claims and volumes that go with a release.
 #[derive(Debug, Default)]
 pub(super) struct Claims {
-    claims: Vec<ObjectRef>,
+    pub(super) claims: Vec<ObjectRef>,
     volumes: Vec<ObjectRef>,
 }
 
-/// Finds the claims that StatefulSets among `objects` have made, where they are wanted, and the
-/// volumes that vanish with them or with claims among `objects`. Asked before anything goes.
+/// Finds the claims that StatefulSets among `objects` have made, where they are wanted, besides
+/// those that are `known` already, and the volumes that vanish with any of them. Asked before
+/// anything goes.
 pub(super) async fn of(
     cluster: &Cluster,
     objects: &[ObjectRef],
+    known: Vec<ObjectRef>,
     wanted: bool,
 ) -> Result<Claims, CleanupError> {
     let mut found = Claims::default();
-    for object in objects {
-        if object.kind == "PersistentVolumeClaim" {
-            if let Some(claim) = get(cluster, object).await? {
-                found.volumes.extend(volume(cluster, &claim).await?);
-            }
+    let claims = objects.iter().filter(|object| object.kind == "PersistentVolumeClaim");
+    for object in claims.chain(&known) {
+        if let Some(claim) = get(cluster, object).await? {
+            found.volumes.extend(volume_named(cluster, &claim.data).await?);
         }
+    }
+    if wanted {
+        found.claims = known;
+    }
+    for object in objects {
         if object.kind == "StatefulSet" && wanted {
             let Some(set) = get(cluster, object).await? else { continue };
             let Some(namespace) = &object.namespace else { continue };
@@ -50,12 +56,15 @@ pub(super) async fn of(
                 if is_newer && belongs(&name, &set, &object.name) {
                     let value = serde_json::to_value(&claim).unwrap_or_default();
                     found.volumes.extend(volume_named(cluster, &value).await?);
-                    found.claims.push(ObjectRef {
+                    let claim = ObjectRef {
                         api_version: "v1".to_owned(),
                         kind: "PersistentVolumeClaim".to_owned(),
                         namespace: Some(namespace.clone()),
                         name,
-                    });
+                    };
+                    if !found.claims.contains(&claim) {
+                        found.claims.push(claim);
+                    }
                 }
             }
         }
@@ -77,13 +86,6 @@ fn belongs(claim: &str, set: &DynamicObject, name: &str) -> bool {
 async fn get(cluster: &Cluster, object: &ObjectRef) -> Result<Option<DynamicObject>, CleanupError> {
     let Some(api) = cluster.api(object).await? else { return Ok(None) };
     Ok(api.get_opt(&object.name).await.map_err(|error| cluster.explain(error))?)
-}
-
-async fn volume(
-    cluster: &Cluster,
-    claim: &DynamicObject,
-) -> Result<Option<ObjectRef>, CleanupError> {
-    volume_named(cluster, &claim.data).await
 }
 
 /// The volume of a claim, where it is deleted with it.

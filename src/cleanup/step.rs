@@ -6,7 +6,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
 use super::claims::{self, Claims};
-use super::{CleanupError, namespace};
+use super::{CleanupError, Journal, namespace};
 use crate::cluster::Cluster;
 use crate::deploy;
 use crate::deploy::{DeployScope, Removal};
@@ -23,8 +23,21 @@ const HOOK_SECONDS: u32 = 60;
 /// How long waiting is not worth a word.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How many objects are waited for side by side.
+/// How many objects are asked for, deleted or waited for side by side.
 const AT_ONCE: usize = 32;
+
+/// How long instances of a kind may take to go before the program that sees to them is told to go
+/// as well.
+const INSTANCE_LIMIT: Duration = Duration::from_secs(20);
+
+/// The kind whose objects define further kinds.
+const DEFINITION: &str = "CustomResourceDefinition";
+
+/// The kind by which a pod's data outlives it.
+const CLAIM: &str = "PersistentVolumeClaim";
+
+/// Under which names wharf and the Helm that it runs make objects.
+const MAKERS: [&str; 2] = [deploy::MANAGER, "helm"];
 
 /// What has been told to go.
 #[derive(Debug, Default)]
@@ -42,6 +55,7 @@ pub(super) struct Begun {
 pub(super) async fn run(
     step: &Undo,
     cluster: &Cluster,
+    journal: &Journal,
     tell: &(dyn Fn(Report) + Send + Sync),
 ) -> Result<Option<String>, CleanupError> {
     match step {
@@ -51,20 +65,28 @@ pub(super) async fn run(
             Ok(None)
         }
         other => {
-            let begun = begin(other, cluster).await?;
+            let begun = begin(other, cluster, journal).await?;
             finish(other, begun, cluster, tell).await
         }
     }
 }
 
 /// Tells what the step is about to go.
-pub(super) async fn begin(step: &Undo, cluster: &Cluster) -> Result<Begun, CleanupError> {
+pub(super) async fn begin(
+    step: &Undo,
+    cluster: &Cluster,
+    journal: &Journal,
+) -> Result<Begun, CleanupError> {
     match step {
         Undo::HelmRelease { release, namespace, extras, claims } => {
-            uninstall(cluster, release, namespace, extras, *claims).await
+            let objects = deploy::helm_objects(cluster, namespace, release).await?;
+            let (found, kept) = split_claims(extras);
+            let claims = claims::of(cluster, &objects, kept, *claims).await?;
+            remember(step, &claims, journal)?;
+            uninstall(cluster, release, namespace, found, objects, claims).await
         }
         Undo::Objects { release, objects, claims } => {
-            delete_all(cluster, release, objects, *claims).await
+            delete_all(step, release, objects, *claims, cluster, journal).await
         }
         Undo::HelmRollback { release, namespace, revision } => {
             roll_back(cluster, release, namespace, *revision).await
@@ -94,39 +116,54 @@ pub(super) async fn finish(
     until_gone(cluster, step.release(), &begun.leaving, tell).await?;
     for object in &begun.then {
         claims::refuse_foreign_instances(cluster, object).await?;
-        remove(cluster, object).await?;
     }
+    remove_all(cluster, begun.then.clone()).await?;
     until_gone(cluster, step.release(), &begun.then, tell).await?;
     begun.claims.remove(cluster).await?;
     Ok(begun.done)
+}
+
+/// Claims that an earlier try has found, when their StatefulSets were still there, are among the
+/// objects of its step.
+fn split_claims(objects: &[ObjectRef]) -> (Vec<ObjectRef>, Vec<ObjectRef>) {
+    objects.iter().cloned().partition(|object| object.kind != CLAIM)
+}
+
+/// Puts the claims on disk: once the StatefulSets are gone, nothing else tells whose they are.
+fn remember(step: &Undo, claims: &Claims, journal: &Journal) -> Result<(), CleanupError> {
+    let mut step = step.clone();
+    let (Undo::HelmRelease { extras: objects, .. } | Undo::Objects { objects, .. }) = &mut step
+    else {
+        return Ok(());
+    };
+    let new = claims.claims.iter().filter(|claim| !objects.contains(claim)).cloned();
+    let new: Vec<ObjectRef> = new.collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    objects.extend(new);
+    journal.remember(&[step])
 }
 
 async fn uninstall(
     cluster: &Cluster,
     release: &ReleaseName,
     namespace: &Namespace,
-    extras: &[ObjectRef],
-    with_claims: bool,
+    extras: Vec<ObjectRef>,
+    mut leaving: Vec<ObjectRef>,
+    claims: Claims,
 ) -> Result<Begun, CleanupError> {
-    let mut objects = deploy::helm_objects(cluster, namespace, release).await?;
-    objects.extend(extras.iter().filter(|extra| extra.kind != DEFINITION).cloned());
-    let claims = claims::of(cluster, &objects, with_claims).await?;
     let was_there = run_helm(cluster, release, namespace).await?;
+    let (then, hooks): (Vec<ObjectRef>, Vec<ObjectRef>) =
+        extras.into_iter().partition(|extra| extra.kind == DEFINITION);
     // Hooks stay behind, running or not.
-    for hook in extras.iter().filter(|extra| extra.kind != DEFINITION) {
-        remove(cluster, hook).await?;
-    }
-    let definitions = extras.iter().filter(|extra| extra.kind == DEFINITION).cloned();
-    Ok(Begun {
-        leaving: objects,
-        then: definitions.collect(),
-        claims,
-        done: was_there.then(|| format!("uninstalled {release}")),
-    })
+    let hooks = made_by_us(cluster, hooks).await?;
+    remove_all(cluster, hooks.clone()).await?;
+    leaving.extend(hooks);
+    let then = made_by_us(cluster, then).await?;
+    let done = was_there.then(|| format!("uninstalled {release}"));
+    Ok(Begun { leaving, then, claims, done })
 }
-
-/// The kind whose objects define further kinds.
-const DEFINITION: &str = "CustomResourceDefinition";
 
 /// `helm uninstall`; `false` where there was nothing to uninstall.
 async fn run_helm(
@@ -192,53 +229,67 @@ async fn roll_back(
 /// Deletes objects, what came last first. Instances of a kind are gone before its definition is
 /// deleted, since their controller may have to see to them.
 async fn delete_all(
-    cluster: &Cluster,
+    step: &Undo,
     release: &ReleaseName,
     objects: &[ObjectRef],
     with_claims: bool,
+    cluster: &Cluster,
+    journal: &Journal,
 ) -> Result<Begun, CleanupError> {
-    let mut ours = Vec::new();
-    for object in objects {
-        let stays = object.kind == "PersistentVolumeClaim" && !with_claims;
-        if !stays && is_ours(cluster, object).await? {
-            ours.push(object.clone());
-        }
-    }
-    let claims = claims::of(cluster, &ours, with_claims).await?;
-    let groups = deploy::in_order(ours.clone(), |object| object);
-    let mut leaving = Vec::new();
-    let mut then = Vec::new();
-    for group in groups.into_iter().rev() {
-        for object in group {
-            if object.kind == DEFINITION {
-                then.push(object);
-            } else {
-                remove(cluster, &object).await?;
-                leaving.push(object);
-            }
-        }
-    }
+    let (others, claimed) = split_claims(objects);
+    let ours = made_by_us(cluster, others).await?;
+    let claimed = if with_claims { claimed } else { Vec::new() };
+    let claims = claims::of(cluster, &ours, claimed, with_claims).await?;
+    remember(step, &claims, journal)?;
     let done = match ours.len() {
         0 => None,
         1 => Some(format!("deleted {} of {release}", ours[0])),
         count => Some(format!("deleted {count} objects of {release}")),
     };
-    Ok(Begun { leaving, then, claims, done })
+    let (then, ours): (Vec<ObjectRef>, Vec<ObjectRef>) =
+        ours.into_iter().partition(|object| object.kind == DEFINITION);
+    for group in deploy::in_order(ours.clone(), |object| object).into_iter().rev() {
+        remove_all(cluster, group.clone()).await?;
+        if group.iter().all(|object| !deploy::is_built_in(object)) {
+            // What their controllers do not see to in time is waited for with the rest.
+            let gone = futures::future::join_all(
+                group.iter().map(|object| cluster.until_gone(object, None)),
+            );
+            let _ = tokio::time::timeout(INSTANCE_LIMIT, gone).await;
+        }
+    }
+    Ok(Begun { leaving: ours, then, claims, done })
 }
 
-/// Whether wharf made the object that is there: another one of the same name is somebody else's.
-async fn is_ours(cluster: &Cluster, object: &ObjectRef) -> Result<bool, CleanupError> {
-    let Some(api) = cluster.api(object).await? else { return Ok(false) };
-    let found = api.get_metadata_opt(&object.name).await;
-    let found = found.map_err(|error| cluster.explain(error))?;
-    let entries = found.and_then(|found| found.metadata.managed_fields).unwrap_or_default();
-    Ok(entries.iter().any(|entry| entry.manager.as_deref() == Some(deploy::MANAGER)))
+/// Those that are there and that wharf or its Helm made: another one of the same name is somebody
+/// else's.
+async fn made_by_us(
+    cluster: &Cluster,
+    objects: Vec<ObjectRef>,
+) -> Result<Vec<ObjectRef>, CleanupError> {
+    let asked = objects.into_iter().map(|object| async move {
+        let Some(api) = cluster.api(&object).await? else { return Ok(None) };
+        let found = api.get_metadata_opt(&object.name).await;
+        let found = found.map_err(|error| cluster.explain(error))?;
+        let entries = found.and_then(|found| found.metadata.managed_fields).unwrap_or_default();
+        let mut managers = entries.iter().filter_map(|entry| entry.manager.as_deref());
+        Ok(managers.any(|manager| MAKERS.contains(&manager)).then_some(object))
+    });
+    let found: Vec<Option<ObjectRef>> = futures::stream::iter(asked)
+        .buffered(AT_ONCE)
+        .try_collect::<Vec<_>>()
+        .await
+        .map_err(|error: CleanupError| error)?;
+    Ok(found.into_iter().flatten().collect())
 }
 
-async fn remove(cluster: &Cluster, object: &ObjectRef) -> Result<(), CleanupError> {
-    // In the foreground, so that an object goes after its pods; the waiting comes later.
-    let removal = Removal { uid: None, foreground: true, wait: None };
-    Ok(deploy::remove(cluster, object, &removal).await?)
+/// Tells objects to go, after what they own; the waiting comes later.
+async fn remove_all(cluster: &Cluster, objects: Vec<ObjectRef>) -> Result<(), CleanupError> {
+    let removals = objects.into_iter().map(|object| async move {
+        let removal = Removal { uid: None, foreground: true, wait: None };
+        Ok::<(), CleanupError>(deploy::remove(cluster, &object, &removal).await?)
+    });
+    futures::stream::iter(removals).buffer_unordered(AT_ONCE).try_collect().await
 }
 
 /// Waits until all of `objects` are gone, and says what it waits for when that takes a while.

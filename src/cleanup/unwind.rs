@@ -28,10 +28,21 @@ pub async fn unwind(
     tell: &(dyn Fn(Report) + Send + Sync),
     cancel: &CancellationToken,
 ) -> Vec<Leftover> {
-    let groups = independent(steps);
+    let (steps, elsewhere): (Vec<Undo>, Vec<Undo>) =
+        steps.into_iter().partition(|step| !matches!(step, Undo::File { .. }));
+    let mut groups = independent(elsewhere);
+    let mut leftovers = Vec::new();
+    match if steps.is_empty() { Ok(()) } else { cluster.verify().await } {
+        Ok(()) => groups.extend(independent(steps)),
+        // Nothing is undone on another cluster, and nothing can be on one that does not answer.
+        Err(error) => {
+            let error = CleanupError::from(error);
+            leftovers.extend(steps.iter().rev().map(|step| leftover(step, &error)));
+        }
+    }
     let undone = groups.into_iter().map(|group| undo_group(group, cluster, journal, tell, cancel));
-    let leftovers: Vec<Vec<Leftover>> = futures::future::join_all(undone).await;
-    leftovers.into_iter().flatten().collect()
+    leftovers.extend(futures::future::join_all(undone).await.into_iter().flatten());
+    leftovers
 }
 
 /// Splits steps into groups that concern different namespaces. Cluster-wide objects may matter to
@@ -114,13 +125,13 @@ async fn undo_group(
                 settle(&mut going, &mut left).await;
                 forget(&mut records, &mut left, cluster, journal, tell, cancel).await;
                 let outcome = if left.leftovers.is_empty() {
-                    limited(cancel, step::run(&step, cluster, tell)).await
+                    limited(cancel, step::run(&step, cluster, journal, tell)).await
                 } else {
                     Err(CleanupError::Foreign(format!("{} is in it", left.leftovers[0].what)))
                 };
                 left.note(conclude(step, outcome, journal, tell));
             }
-            _ => match limited(cancel, step::begin(&step, cluster)).await {
+            _ => match limited(cancel, step::begin(&step, cluster, journal)).await {
                 Ok(begun) => going.push(async move {
                     let outcome = limited(cancel, step::finish(&step, begun, cluster, tell)).await;
                     conclude(step, outcome, journal, tell)
@@ -164,7 +175,7 @@ async fn forget(
         if step.release().is_some_and(|release| left.releases.contains(release)) {
             continue;
         }
-        let outcome = limited(cancel, step::run(&step, cluster, tell)).await;
+        let outcome = limited(cancel, step::run(&step, cluster, journal, tell)).await;
         left.note(conclude(step, outcome, journal, tell));
     }
 }
@@ -214,8 +225,12 @@ fn conclude(
             Ok(())
         }
         Err(error) => {
-            let (what, why, by_hand) = (step.what(), error.why(), step.by_hand());
-            Err((step, Leftover { what, why, by_hand }))
+            let leftover = leftover(&step, &error);
+            Err((step, leftover))
         }
     }
+}
+
+fn leftover(step: &Undo, error: &CleanupError) -> Leftover {
+    Leftover { what: step.what(), why: error.why(), by_hand: step.by_hand() }
 }

@@ -203,6 +203,27 @@ impl Cluster {
     }
 }
 
+#[cfg(test)]
+impl Cluster {
+    /// A cluster whose server is `client`'s service, for tests.
+    pub(crate) fn fake(client: kube::Client) -> Self {
+        let name = |text| Namespace::parse(text).expect("a namespace");
+        let inner = Inner {
+            client,
+            context: ContextName::parse("kind-fake").expect("a context"),
+            server: "https://127.0.0.1:6443".to_owned(),
+            namespace: name("default"),
+            kind: ClusterKind::Kind { name: "fake".to_owned() },
+            identity: ClusterIdentity::KubeSystem("first".to_owned()),
+            tools: Tools::new(std::collections::BTreeMap::new()),
+            private: Mutex::new(None),
+            private_path: PathBuf::new(),
+            discovery: Mutex::new(None),
+        };
+        Self { inner: Arc::new(inner) }
+    }
+}
+
 impl std::fmt::Debug for Cluster {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Cluster({} at {})", self.inner.context, self.inner.server)

@@ -179,6 +179,57 @@ fn files_of_killed_processes_are_swept() {
     assert!(path.exists());
 }
 
+/// A cluster that answers each request with the next of `answers`.
+fn answering(answers: Vec<(u16, serde_json::Value)>) -> Cluster {
+    let answers = Arc::new(Mutex::new(answers.into_iter()));
+    let service = tower::service_fn(move |_: http::Request<kube::client::Body>| {
+        let (status, body) = answers.lock().unwrap().next().expect("one answer for each request");
+        let body = kube::client::Body::from(body.to_string().into_bytes());
+        let answer = http::Response::builder().status(status).body(body).unwrap();
+        std::future::ready(Ok::<_, std::convert::Infallible>(answer))
+    });
+    Cluster::fake(kube::Client::new(service, "default"))
+}
+
+#[tokio::test]
+async fn another_cluster_behind_the_same_address_is_noticed() {
+    let namespace = |uid| serde_json::json!({"metadata": {"name": "kube-system", "uid": uid}});
+    let cluster = answering(vec![(200, namespace("first")), (200, namespace("second"))]);
+    cluster.verify().await.unwrap();
+    let error = cluster.verify().await.unwrap_err();
+    insta::assert_snapshot!(told(&error), @r"
+    context `kind-fake` leads to another cluster than at the start
+      another cluster answers at https://127.0.0.1:6443
+      help: start wharf again if `kind-fake` is meant as it is now
+    ");
+}
+
+#[tokio::test]
+async fn a_cluster_that_knows_the_user_no_more_is_another_one() {
+    let refusal = serde_json::json!({"kind": "Status", "code": 401, "message": "Unauthorized"});
+    let error = answering(vec![(401, refusal)]).verify().await.unwrap_err();
+    assert!(matches!(error, ClusterError::IdentityChanged { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_kind_that_is_not_known_is_looked_for_once_more() {
+    let none = serde_json::json!({"kind": "APIGroupDiscoveryList", "items": []});
+    let group = serde_json::json!({"kind": "APIGroupDiscoveryList", "items": [{
+        "metadata": {"name": "example.com"},
+        "versions": [{"version": "v1", "freshness": "Current", "resources": [{
+            "resource": "widgets", "scope": "Cluster", "verbs": ["get", "list"],
+            "responseKind": {"group": "example.com", "version": "v1", "kind": "Widget"},
+        }]}],
+    }]});
+    let answers = [none.clone(), none.clone(), group, none];
+    let cluster = answering(answers.into_iter().map(|answer| (200, answer)).collect());
+    assert!(cluster.api_resource("example.com/v1", "Widget").await.unwrap().is_none());
+    let (found, namespaced) =
+        cluster.api_resource("example.com/v1", "Widget").await.unwrap().unwrap();
+    assert_eq!((found.plural.as_str(), namespaced), ("widgets", false));
+    cluster.api_resource("example.com/v1", "Widget").await.unwrap().unwrap();
+}
+
 fn told(error: &ClusterError) -> String {
     let failure = error.failure();
     let mut lines = vec![failure.what.clone()];

@@ -275,5 +275,13 @@ fn reasons(status: &kube::core::Status) -> Vec<String> {
         })
         .take(3)
         .collect();
-    if reasons.is_empty() { vec![status.message.clone()] } else { reasons }
+    if !reasons.is_empty() {
+        return reasons;
+    }
+    // failed to create typed patch object (shop/x; /v1, Kind=ConfigMap): .dta: field not declared
+    let message = match status.message.split_once("failed to create typed patch object (") {
+        Some((_, rest)) => rest.split_once("): ").map_or(rest, |(_, message)| message),
+        None => &status.message,
+    };
+    vec![message.trim_start_matches('.').to_owned()]
 }

@@ -1,5 +1,7 @@
 //! Runs Helm: upgrade, rollback, and mending what a killed Helm left behind.
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -62,10 +64,6 @@ pub(super) async fn upgrade(
     cancel: &CancellationToken,
 ) -> Result<Upgraded, DeployError> {
     let tools = scope.cluster.tools();
-    let helm = match &plan.post_renderer {
-        Some(_) => Some(Helm::find(tools).await.map_err(|error| missing(plan, error))?),
-        None => None,
-    };
     let hooks = Hooks::new(&scope.cluster, plan, tell);
     let hook_time =
         plan.release.wait.timeout.saturating_mul(u32::try_from(plan.hooks.len()).unwrap_or(1));
@@ -77,17 +75,17 @@ pub(super) async fn upgrade(
     if let Some(values) = &plan.values {
         command = command.args(["-f", "-"]).stdin(values.to_string());
     }
-    match (&plan.post_renderer, helm) {
-        (Some(PostRenderer::Program { path, args }), _) => {
+    match &plan.post_renderer {
+        Some(PostRenderer::Program { path, args }) => {
             command = command.arg("--post-renderer").arg(path);
             command = command.args(args.iter().flat_map(|arg| ["--post-renderer-args", arg]));
         }
-        (Some(PostRenderer::Plugin { name, folder, args }), _) => {
-            command = command.variable("HELM_PLUGINS", folder.as_os_str());
+        Some(PostRenderer::Plugin { name, folder, args }) => {
+            command = command.variable("HELM_PLUGINS", plugins(tools, folder));
             command = command.args(["--post-renderer", name.as_str()]);
             command = command.args(args.iter().flat_map(|arg| ["--post-renderer-args", arg]));
         }
-        (None, _) => {}
+        None => {}
     }
     let ran = hooks.while_running(command.run()).await;
     let output = ran.map_err(|error| {
@@ -109,11 +107,24 @@ pub(super) async fn upgrade(
     })
 }
 
-fn missing(plan: &Plan, error: ToolError) -> DeployError {
-    match error {
-        ToolError::Missing { .. } => DeployError::HelmMissing,
-        source => DeployError::Helm { release: plan.release.name.clone(), source },
+/// `folder` besides the folders that Helm would look for plugins in anyway: a chart may come by
+/// one of them.
+fn plugins(tools: &Tools, folder: &Path) -> OsString {
+    let set = |name: &str| tools.variable(name).filter(|value| !value.is_empty());
+    let usual = match (set("HELM_PLUGINS"), set("HELM_DATA_HOME"), set("XDG_DATA_HOME")) {
+        (Some(folders), ..) => Some(folders.clone()),
+        (None, Some(home), _) => Some(Path::new(home).join("plugins").into()),
+        (None, None, Some(home)) => Some(Path::new(home).join("helm/plugins").into()),
+        (None, None, None) => {
+            set("HOME").map(|home| Path::new(home).join(".local/share/helm/plugins").into())
+        }
+    };
+    let mut folders = folder.as_os_str().to_owned();
+    if let Some(usual) = usual {
+        folders.push(":");
+        folders.push(usual);
     }
+    folders
 }
 
 fn arguments(plan: &Plan, source: &HelmSource) -> Vec<String> {

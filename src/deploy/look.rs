@@ -52,7 +52,8 @@ impl Found {
     }
 }
 
-/// Looks at what there is of `release`. Changes nothing, starts no process.
+/// Looks at what there is of `release`, and that the cluster is still the one that is meant.
+/// Changes nothing, starts no process.
 ///
 /// # Errors
 ///
@@ -67,8 +68,13 @@ pub async fn look(
     let helm = async {
         if is_helm { storage::status(cluster, namespace, &release.name).await } else { Ok(None) }
     };
-    let (place, recorded, helm) =
-        tokio::join!(place(scope, namespace), record::read(scope, namespace), helm);
+    let (same, place, recorded, helm) = tokio::join!(
+        cluster.verify(),
+        place(scope, namespace),
+        record::read(scope, namespace),
+        helm
+    );
+    same?;
     let ((namespace_exists, namespace_leaving), mut project, helm) = (place?, recorded?, helm?);
     let helm = helm.filter(|status| status.status != "uninstalled");
     let mut record = project.releases.remove(&release.name);

@@ -40,7 +40,7 @@ pub use act::{Deployed, deploy};
 pub use error::DeployError;
 pub use helm::{Helm, is_helm_running, roll_back};
 pub use look::{Found, look, survey};
-pub use order::in_order;
+pub use order::{in_order, is_built_in};
 pub use record::{Part, ProjectRecord, Recorded, ReleaseRecord};
 pub use remove::{Removal, remove};
 pub use storage::{HelmStatus, helm_objects};

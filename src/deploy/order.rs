@@ -52,12 +52,15 @@ pub(super) fn rank(object: &ObjectRef) -> usize {
     let known = FIRST_TO_LAST.iter().position(|kind| *kind == object.kind);
     match known {
         // `Service` of Knative and the like are nobody's foundation.
-        Some(rank) if is_built_in(object.group()) => rank,
+        Some(rank) if is_built_in(object) => rank,
         _ => FIRST_TO_LAST.len(),
     }
 }
 
-fn is_built_in(group: &str) -> bool {
+/// Whether Kubernetes itself defines the kind.
+#[must_use]
+pub fn is_built_in(object: &ObjectRef) -> bool {
+    let group = object.group();
     matches!(group, "" | "apps" | "batch" | "autoscaling" | "policy") || group.ends_with(".k8s.io")
 }
 
@@ -98,6 +101,5 @@ pub(super) fn is_cluster_wide(object: &ObjectRef) -> bool {
         "PriorityLevelConfiguration",
         "Node",
     ];
-    kinds.contains(&object.kind.as_str())
-        && (is_built_in(object.group()) || object.kind == "APIService")
+    kinds.contains(&object.kind.as_str()) && is_built_in(object)
 }

@@ -25,7 +25,10 @@ pub(super) fn explain(error: ToolError, known: Circumstances<'_>) -> DeployError
         _ => {}
     }
     let text = message(error.output_tail());
-    if text.contains("hooks failed") || text.contains("hook failed") {
+    if text.contains("hooks failed")
+        || text.contains("failed pre-")
+        || text.contains("failed post-")
+    {
         return hook(release, &text, known.failed_hook);
     }
     if let Some((_, names)) = text.split_once("missing in charts/ directory: ") {
@@ -44,7 +47,7 @@ pub(super) fn explain(error: ToolError, known: Circumstances<'_>) -> DeployError
     }
     if let Some(at) = text.find("cannot be imported into the current release") {
         let what = object_before(&text[..at]);
-        return DeployError::NotTheReleases { release, what, why: last_clause(&text[at..]) };
+        return DeployError::NotTheReleases { release, what, why: owner(&text[at..]) };
     }
     if let Some((place, why)) = template(&text) {
         return DeployError::Template { release, place, why };
@@ -87,24 +90,21 @@ fn chart(source: &HelmSource) -> String {
 }
 
 fn hook(release: ReleaseName, text: &str, failed: Option<HookFailure>) -> DeployError {
-    let why = last_clause(text);
-    match failed {
-        Some(failed) => {
-            DeployError::Hook { release, hook: failed.hook, why, last_lines: failed.last_lines }
-        }
-        None => {
-            // "…: job migrate failed: BackoffLimitExceeded", in newer versions
-            // "…: resource Job/shop/migrate not ready. status: Failed, message: …".
-            let named = text.split_whitespace().skip_while(|word| *word != "resource").nth(1);
-            let named = named.map(|named| {
-                let mut parts = named.split('/');
-                let kind = parts.next().unwrap_or_default().to_lowercase();
-                format!("{kind}/{}", parts.next_back().unwrap_or_default())
-            });
-            let hook = named.unwrap_or_else(|| first_clause(text));
-            DeployError::Hook { release, hook, why, last_lines: Vec::new() }
-        }
+    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    let line = line.trim().trim_start_matches("* ");
+    if let Some(failed) = failed {
+        let why = line.rsplit(": ").next().unwrap_or_default().to_owned();
+        return DeployError::Hook {
+            release,
+            hook: failed.hook,
+            why,
+            last_lines: failed.last_lines,
+        };
     }
+    // "job migrate failed: BackoffLimitExceeded"
+    let named = line.strip_prefix("job ").and_then(|rest| rest.split_once(" failed"));
+    let hook = named.map_or_else(|| "a hook".to_owned(), |(name, _)| format!("job/{name}"));
+    DeployError::Hook { release, hook, why: line.to_owned(), last_lines: Vec::new() }
 }
 
 /// `path:line:column` and what is wrong there.
@@ -143,7 +143,12 @@ fn refused(text: &str) -> Option<(String, Vec<String>)> {
         return Some(("a manifest".to_owned(), vec![why.trim().replace('\n', " ")]));
     }
     if let Some(at) = text.find("no matches for kind ") {
-        return Some(("a manifest".to_owned(), vec![text[at..].replace('\n', " ")]));
+        // resource mapping not found for name: "x" namespace: "" from "": no matches for kind "X"
+        // in version "v"\nensure CRDs are installed first
+        let name = text[..at].rsplit("name: \"").next().and_then(|rest| rest.split('"').next());
+        let kind = text[at..].split('"').nth(1).unwrap_or_default().to_lowercase();
+        let what = name.map_or_else(|| "a manifest".to_owned(), |name| format!("{kind}/{name}"));
+        return Some((what, text[at..].lines().map(str::to_owned).collect()));
     }
     let at = text.find("\" is invalid: ")?;
     // Deployment.apps "api" is invalid: spec.selector: Invalid value: …: field is immutable
@@ -167,11 +172,11 @@ fn object_before(text: &str) -> String {
     }
 }
 
-fn first_clause(text: &str) -> String {
-    text.lines().next().unwrap_or_default().split(": ").nth(1).unwrap_or_default().to_owned()
-}
-
-fn last_clause(text: &str) -> String {
-    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    line.trim().trim_start_matches("* ").rsplit(": ").next().unwrap_or_default().to_owned()
+/// Whose an object is that Helm refuses to take over.
+fn owner(text: &str) -> String {
+    let other = text.split("\"meta.helm.sh/release-name\" must equal").nth(1);
+    match other.and_then(|rest| rest.split("current value is \"").nth(1)?.split('"').next()) {
+        Some(other) => format!("it belongs to release `{other}`"),
+        None => "Helm has not made it".to_owned(),
+    }
 }

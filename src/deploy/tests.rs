@@ -1,1 +1,311 @@
+//! Decisions: what is taken back, what is pruned, what drift is called, what Helm's words mean.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, Time};
+use kube::api::DynamicObject;
+use serde_json::json;
+
+use super::record::{Part, Recorded};
+use super::said_by_helm::{Circumstances, explain};
+use super::*;
+use crate::model::{Chart, HelmSource, ManifestSource, Undo, WaitRule};
+use crate::tools::ToolError;
+
+fn namespace() -> Namespace {
+    Namespace::parse("shop").unwrap()
+}
+
+fn helm_source() -> HelmSource {
+    HelmSource {
+        chart: Chart::Path("/chart".into()),
+        values: Vec::new(),
+        set: BTreeMap::new(),
+        rollback_on_failure: false,
+        skip_crds: false,
+    }
+}
+
+fn plan(source: ReleaseSource, objects: &[(&str, &str)]) -> Plan {
+    let object = |(kind, name): &(&str, &str)| {
+        let api =
+            if *kind == "CustomResourceDefinition" { "apiextensions.k8s.io/v1" } else { "v1" };
+        json!({"apiVersion": api, "kind": kind, "metadata": {"name": name}})
+    };
+    let (crds, objects): (Vec<Value>, Vec<Value>) =
+        objects.iter().map(object).partition(|value| value["kind"] == "CustomResourceDefinition");
+    Plan {
+        release: Release {
+            name: ReleaseName::parse("api").unwrap(),
+            namespace: None,
+            source,
+            after: std::collections::BTreeSet::new(),
+            wait: WaitRule::default(),
+        },
+        namespace: namespace(),
+        objects,
+        hooks: Vec::new(),
+        crds,
+        values: None,
+        post_renderer: None,
+        fingerprint: "now".to_owned(),
+        images: BTreeMap::new(),
+        keep_data: false,
+        standing: false,
+        may_repair: false,
+    }
+}
+
+fn manifests(objects: &[(&str, &str)]) -> Plan {
+    plan(ReleaseSource::Manifests(ManifestSource::Files(Vec::new())), objects)
+}
+
+fn chart(objects: &[(&str, &str)]) -> Plan {
+    plan(ReleaseSource::Helm(helm_source()), objects)
+}
+
+fn object(kind: &str, name: &str) -> ObjectRef {
+    ObjectRef {
+        api_version: "v1".to_owned(),
+        kind: kind.to_owned(),
+        namespace: Some(namespace()),
+        name: name.to_owned(),
+    }
+}
+
+fn recorded(kind: &str, name: &str) -> Recorded {
+    Recorded {
+        object: object(kind, name),
+        part: Part::Object,
+        made: true,
+        uid: "1".to_owned(),
+        generation: None,
+        replicas: None,
+        content: String::new(),
+        passing: false,
+    }
+}
+
+fn record(inventory: Vec<Recorded>) -> ReleaseRecord {
+    ReleaseRecord { inventory, fingerprint: "before".to_owned(), ..ReleaseRecord::default() }
+}
+
+/// The steps in words, oldest first.
+fn steps(found: &Found, plan: &Plan, options: UndoOptions) -> String {
+    let project = ProjectName::parse("shop").unwrap();
+    let step = |step: Undo| match step {
+        Undo::Namespace { namespace } => format!("namespace {namespace}"),
+        Undo::Record { .. } => "record".to_owned(),
+        Undo::Objects { objects, .. } => {
+            objects.iter().map(ToString::to_string).collect::<Vec<_>>().join("+")
+        }
+        Undo::HelmRelease { extras, .. } => {
+            let extras: Vec<String> = extras.iter().map(ToString::to_string).collect();
+            ["helm".to_owned()].into_iter().chain(extras).collect::<Vec<_>>().join("+")
+        }
+        Undo::HelmRollback { revision, .. } => format!("rollback {revision}"),
+        Undo::File { path } => path.display().to_string(),
+    };
+    let steps = undo_for(found, plan, &project, options).unwrap();
+    steps.into_iter().map(step).collect::<Vec<_>>().join(", ")
+}
+
+#[test]
+fn only_what_was_not_there_before_is_taken_back() {
+    let check = |found: &Found, plan: &Plan, expected: &str| {
+        assert_eq!(steps(found, plan, UndoOptions::default()), expected);
+    };
+    let two = manifests(&[("ConfigMap", "a"), ("ConfigMap", "b")]);
+    let empty = Found { namespace_exists: true, ..Found::default() };
+    check(&Found::default(), &two, "namespace shop, record, configmap/a+configmap/b");
+    check(&empty, &two, "record, configmap/a+configmap/b");
+
+    let before = BTreeMap::from([(object("ConfigMap", "a"), "7".to_owned())]);
+    check(&Found { before, ..empty.clone() }, &two, "record, configmap/b");
+
+    // A session that was cut off had made `a` and `c`.
+    let made = record(vec![recorded("ConfigMap", "a"), recorded("ConfigMap", "c")]);
+    let crashed = Found { record: Some(made.clone()), made_namespace: true, ..empty.clone() };
+    check(&crashed, &two, "namespace shop, record, configmap/a+configmap/b+configmap/c");
+
+    // `run` had left them there.
+    let left = Found { record: Some(ReleaseRecord { standing: true, ..made }), ..crashed };
+    check(&left, &two, "configmap/b");
+
+    let own = manifests(&[("Namespace", "extra"), ("ConfigMap", "a")]);
+    check(&empty, &own, "record, namespace extra, configmap/a");
+}
+
+#[test]
+fn a_helm_release_is_uninstalled_unless_it_was_there_before() {
+    let plain = UndoOptions::default();
+    let back = UndoOptions { roll_back: true, ..plain };
+    let empty = Found { namespace_exists: true, ..Found::default() };
+    let plan = chart(&[("CustomResourceDefinition", "widgets.example.com")]);
+    let definition = "customresourcedefinition/widgets.example.com";
+    assert_eq!(steps(&empty, &plan, plain), format!("record, helm+{definition}"));
+
+    let status = |revision| HelmStatus {
+        revision,
+        status: "deployed".to_owned(),
+        since: None,
+        last_good: Some(revision),
+    };
+    let theirs = Found { helm: Some(status(3)), installed_by_other: Some(3), ..empty.clone() };
+    assert_eq!(steps(&theirs, &plan, plain), "record");
+    assert_eq!(steps(&theirs, &plan, back), "record, rollback 3");
+    let remembered = UndoOptions { remembered: true, ..plain };
+    assert_eq!(steps(&theirs, &plan, remembered), format!("record, helm+{definition}"));
+
+    let entry = ReleaseRecord { helm: true, ..record(Vec::new()) };
+    let run = ReleaseRecord { standing: true, ..entry.clone() };
+    let run = Found { helm: Some(status(5)), record: Some(run), ..empty.clone() };
+    assert_eq!(steps(&run, &plan, plain), "");
+    assert_eq!(steps(&run, &plan, back), "rollback 5");
+    // The session before this one found revision 3 and was cut off at revision 6.
+    let cut_off = ReleaseRecord { found: true, found_revision: Some(3), ..entry };
+    let cut_off = Found { helm: Some(status(6)), record: Some(cut_off), ..empty };
+    assert_eq!(steps(&cut_off, &plan, back), "record, rollback 3");
+}
+
+#[test]
+fn only_own_objects_that_no_release_names_are_pruned() {
+    let mut theirs = recorded("ConfigMap", "theirs");
+    theirs.made = false;
+    let old = ["kept", "moved", "dropped"].map(|name| recorded("ConfigMap", name));
+    let mut old = old.to_vec();
+    old.push(theirs);
+    old.push(recorded("Namespace", "extra"));
+    let found = Found { record: Some(record(old)), ..Found::default() };
+    let mut project = ProjectRecord::default();
+    let other = record(vec![recorded("ConfigMap", "moved")]);
+    project.releases.insert(ReleaseName::parse("other").unwrap(), other);
+    let wanted = [object("ConfigMap", "kept")].into_iter().collect();
+    let surplus = prune::surplus(&found, &project, &manifests(&[]), &wanted);
+    let names: Vec<String> = surplus.iter().map(|(object, _)| object.to_string()).collect();
+    assert_eq!(names, ["configmap/dropped", "namespace/extra"]);
+}
+
+#[test]
+fn what_others_build_on_comes_first() {
+    let names = ["Deployment", "Widget", "Namespace", "Service", "ConfigMap", "ServiceAccount"];
+    let objects: Vec<ObjectRef> = names.iter().map(|kind| object(kind, "x")).collect();
+    let kinds: Vec<String> =
+        in_order(objects, |object| object).into_iter().flatten().map(|one| one.kind).collect();
+    let expected = ["Namespace", "ServiceAccount", "ConfigMap", "Service", "Deployment", "Widget"];
+    assert_eq!(kinds, expected);
+}
+
+fn entry(manager: &str, seconds: i64, fields: Value) -> ManagedFieldsEntry {
+    ManagedFieldsEntry {
+        manager: Some(manager.to_owned()),
+        operation: Some("Update".to_owned()),
+        time: jiff::Timestamp::from_second(seconds).ok().map(Time),
+        fields_v1: Some(FieldsV1(fields)),
+        ..ManagedFieldsEntry::default()
+    }
+}
+
+fn live(value: Value, entries: Vec<ManagedFieldsEntry>) -> DynamicObject {
+    let mut live: DynamicObject = serde_json::from_value(value).unwrap();
+    live.metadata.uid = Some("1".to_owned());
+    live.metadata.managed_fields = Some(entries);
+    live
+}
+
+#[test]
+fn drift_is_called_what_it_is() {
+    let spec = |replicas: i64, image: &str| {
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "api"},
+            "spec": {"replicas": replicas, "image": image}})
+    };
+    let mut known = recorded("Deployment", "api");
+    known.generation = Some(1);
+    known.replicas = Some(1);
+    known.content = live::content(&live(spec(1, "a"), Vec::new()));
+    let replicas = json!({"f:spec": {"f:replicas": {}}});
+    let image = json!({"f:spec": {"f:template": {"f:containers": {
+        "k:{\"name\":\"api\"}": {"f:image": {}}}}}});
+    let check = |now: Option<DynamicObject>, expected: Option<&str>| {
+        assert_eq!(drift::of(&known, now.as_ref()).as_deref(), expected);
+    };
+    check(None, Some("deployment/api was deleted"));
+    check(Some(live(spec(1, "a"), Vec::new())), None);
+    check(
+        Some(live(spec(3, "a"), vec![entry("kubectl", 1, replicas.clone())])),
+        Some("deployment/api was scaled from 1 to 3 by kubectl"),
+    );
+    // An autoscaler does its job.
+    check(Some(live(spec(3, "a"), vec![entry("kube-controller-manager", 1, replicas)])), None);
+    check(
+        Some(live(spec(1, "b"), vec![entry("kubectl-edit", 1, image.clone())])),
+        Some("deployment/api was changed by kubectl-edit (spec.template.containers[api].image)"),
+    );
+    check(Some(live(spec(1, "b"), vec![entry("cert-manager-cainjector", 1, image)])), None);
+    let mut anew = live(spec(1, "a"), Vec::new());
+    anew.metadata.uid = Some("2".to_owned());
+    check(Some(anew), Some("deployment/api was deleted and made again"));
+}
+
+#[test]
+fn what_client_side_tools_own_becomes_wharfs() {
+    let mut ours = entry(MANAGER, 1, json!({"f:data": {"f:a": {}}}));
+    ours.operation = Some("Apply".to_owned());
+    let theirs = entry("kubectl-client-side-apply", 2, json!({"f:data": {"f:b": {}}}));
+    let other = entry("kube-controller-manager", 3, json!({"f:status": {}}));
+
+    let both = ownership::taken_over(&[ours.clone(), theirs.clone(), other.clone()]).unwrap();
+    assert_eq!(both.len(), 2);
+    assert_eq!(both[0].fields_v1.as_ref().unwrap().0, json!({"f:data": {"f:a": {}, "f:b": {}}}));
+
+    let alone = ownership::taken_over(&[theirs, other.clone()]).unwrap();
+    assert_eq!(alone[1].manager.as_deref(), Some(MANAGER));
+    assert_eq!(alone[1].operation.as_deref(), Some("Apply"));
+    assert!(ownership::taken_over(&[ours, other]).is_none());
+}
+
+#[test]
+fn what_helm_says_is_understood() {
+    let check = |said: &str, expected: &str| {
+        let error = ToolError::Failed {
+            command: "helm upgrade".to_owned(),
+            status: "status 1".to_owned(),
+            code: Some(1),
+            output_tail: said.lines().map(str::to_owned).collect(),
+        };
+        let (release, source) = (ReleaseName::parse("api").unwrap(), helm_source());
+        let known = Circumstances {
+            release: &release,
+            namespace: &namespace(),
+            source: &source,
+            failed_hook: None,
+        };
+        let failure = explain(error, known).failure();
+        let lines: Vec<String> = [failure.what].into_iter().chain(failure.why).collect();
+        assert_eq!(lines.join(" | "), expected);
+    };
+    check(
+        "WARNING: x\nError: UPGRADE FAILED: cannot patch \"db\" with kind StatefulSet: \
+         StatefulSet.apps \"db\" is invalid: spec: Forbidden: updates to statefulset spec for \
+         fields other than 'replicas' are forbidden",
+        "statefulset/db of `api` cannot be changed in place | spec: Forbidden: updates to \
+         statefulset spec for fields other than 'replicas' are forbidden",
+    );
+    check(
+        "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
+        "release `api` is pending: another operation has not ended | its Helm was killed, or \
+         runs on another machine",
+    );
+    check(
+        "Error: execution error at (shop/templates/a.yaml:3:4): set a password",
+        "the chart of `api` does not render: shop/templates/a.yaml:3:4 | set a password",
+    );
+    check(
+        "Error: UPGRADE FAILED: pre-upgrade hooks failed: 1 error occurred:\n\t* job migrate \
+         failed: BackoffLimitExceeded\n\n",
+        "hook `job/migrate` of `api` failed | job migrate failed: BackoffLimitExceeded",
+    );
+    check(
+        "Error: Kubernetes cluster unreachable",
+        "`api` could not be deployed | `helm upgrade` ended with status 1 | Error: Kubernetes \
+         cluster unreachable",
+    );
+}
