@@ -216,6 +216,11 @@ fn job(name: &str, command: &str) -> Value {
     })
 }
 
+/// The hook of [`HOOK`] as far as a plan must know it.
+fn migrate() -> Value {
+    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}})
+}
+
 const HOOK: &str = r#"
 apiVersion: batch/v1
 kind: Job
@@ -400,15 +405,25 @@ async fn a_refused_manifest_says_which_field_is_wrong() {
     let mut wrong = deployment("api", 1);
     wrong["spec"]["template"]["spec"]["containers"][0]["ports"] = json!([{"containerPort": 99999}]);
     let error = bed.deploy(&bed.manifests(vec![wrong], "first")).await.unwrap_err();
-    insta::assert_snapshot!(told(&bed, &error), @"");
+    insta::assert_snapshot!(told(&bed, &error), @r#"
+    deployment/api of `shop` is not valid
+      spec.template.spec.containers[0].ports[0].containerPort: Invalid value: 99999: must be between 1 and 65535, inclusive
+    "#);
     let typo =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "dta": {}});
     let error = bed.deploy(&bed.manifests(vec![typo], "first")).await.unwrap_err();
-    insta::assert_snapshot!(told(&bed, &error), @"");
+    insta::assert_snapshot!(told(&bed, &error), @r#"
+    configmap/x of `shop` is not valid
+      dta: field not declared in schema
+    "#);
     let unknown =
         json!({"apiVersion": "example.com/v1", "kind": "Nothing", "metadata": {"name": "x"}});
     let error = bed.deploy(&bed.manifests(vec![unknown], "first")).await.unwrap_err();
-    insta::assert_snapshot!(told(&bed, &error), @"");
+    insta::assert_snapshot!(told(&bed, &error), @r#"
+    the cluster knows no kind `Nothing` in `example.com/v1`
+      `x` is of that kind
+      help: install what defines it first, or add its CustomResourceDefinition
+    "#);
     assert_eq!(bed.unwind().await, []);
     assert!(bed.kubectl(&["get", "namespace", bed.namespace.as_str()]).await.is_err());
 }
@@ -427,8 +442,7 @@ async fn a_helm_release_comes_is_recorded_and_goes() {
         ],
         "first",
     );
-    plan.hooks =
-        vec![json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}})];
+    plan.hooks = vec![migrate()];
     plan.values = Some(json!({"key": "b"}));
     let deployed = bed.deploy(&plan).await.unwrap();
     assert_eq!(deployed.revision, Some(1));
@@ -476,10 +490,13 @@ async fn a_failing_hook_shows_its_last_lines() {
         ],
         "first",
     );
-    plan.hooks =
-        vec![json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}})];
+    plan.hooks = vec![migrate()];
     let error = bed.deploy(&plan).await.unwrap_err();
-    insta::assert_snapshot!(told(&bed, &error), @"");
+    insta::assert_snapshot!(told(&bed, &error), @r#"
+    hook `job/migrate` of `shop` failed
+      BackoffLimitExceeded
+      no such table
+    "#);
     // The same session goes on once it is mended.
     plan.values = Some(json!({"command": "true"}));
     bed.deploy(&plan).await.unwrap();
@@ -497,18 +514,43 @@ async fn helm_errors_are_explained() {
         let path = bed.folder.path().display().to_string();
         told(&bed, &error).replace(&path, "FOLDER")
     };
-    insta::assert_snapshot!(check("a: {{ .Values.x | nope }}").await, @"");
-    insta::assert_snapshot!(check("\na: {{ .Values.x.y }}").await, @"");
-    insta::assert_snapshot!(check("a: [").await, @"");
-    insta::assert_snapshot!(check(&json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"ports": [{"port": 99999}]}}).to_string()).await, @"");
-    insta::assert_snapshot!(check("apiVersion: example.com/v1\nkind: Nothing\nmetadata: {name: x}").await, @"");
+    insta::assert_snapshot!(check("a: {{ .Values.x | nope }}").await, @r#"
+    the chart of `shop` does not render: shop/templates/a.yaml:1
+      function "nope" not defined
+    "#);
+    insta::assert_snapshot!(check("\na: {{ .Values.x.y }}").await, @r#"
+    the chart of `shop` does not render: shop/templates/a.yaml:2:13
+      executing "shop/templates/a.yaml" at <.Values.x.y>: nil pointer evaluating interface {}.y
+    "#);
+    insta::assert_snapshot!(check("a: [").await, @r#"
+    the chart of `shop` does not render: shop/templates/a.yaml:1
+      did not find expected node content
+    "#);
+    insta::assert_snapshot!(check(&json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"ports": [{"port": 99999}]}}).to_string()).await, @r#"
+    service/x of `shop` is not valid
+      spec.ports[0].port: Invalid value: 99999: must be between 1 and 65535, inclusive
+      spec.ports[0].targetPort: Invalid value: 99999: must be between 1 and 65535, inclusive
+    "#);
+    insta::assert_snapshot!(check("apiVersion: example.com/v1\nkind: Nothing\nmetadata: {name: x}").await, @r#"
+    nothing/x of `shop` is not valid
+      no matches for kind "Nothing" in version "example.com/v1"
+      ensure CRDs are installed first
+    "#);
     bed.kubectl(&["create", "cm", "taken"]).await.unwrap();
-    insta::assert_snapshot!(check(&config_map("taken", "1").to_string()).await, @"");
+    insta::assert_snapshot!(check(&config_map("taken", "1").to_string()).await, @r#"
+    configmap/taken is there already and does not belong to release `shop`
+      Helm has not made it
+      help: delete it, or rename it in the chart
+      help: or hand it to the release: `helm upgrade --install --take-ownership …`
+    "#);
     let chart = "apiVersion: v2\nname: shop\nversion: 0.1.0\ndependencies: [{name: redis, version: 1.0.0, repository: 'https://x.invalid'}]";
     let plan = bed.chart(&[("templates/a.yaml", ""), ("Chart.yaml", chart)], "first");
     let error = bed.deploy(&plan).await.unwrap_err();
     let path = bed.folder.path().display().to_string();
-    insta::assert_snapshot!(told(&bed, &error).replace(&path, "FOLDER"), @"");
+    insta::assert_snapshot!(told(&bed, &error).replace(&path, "FOLDER"), @r#"
+    the chart of `shop` lacks its dependencies redis
+      help: fetch them: `helm dependency build FOLDER/chart`
+    "#);
     bed.kubectl(&["delete", "cm", "taken"]).await.unwrap();
     assert_eq!(bed.unwind().await, []);
 }
@@ -610,6 +652,80 @@ async fn a_cut_off_upgrade_is_explained_and_mended() {
     plan.may_repair = true;
     bed.deploy(&plan).await.unwrap();
     assert!(bed.look(&plan).await.is_current("first"));
+    assert_eq!(bed.unwind().await, []);
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn leaving_while_a_hook_runs_leaves_nothing() {
+    let bed = Bed::new("leaving").await;
+    let mut plan = bed.chart(
+        &[("templates/hook.yaml", HOOK), ("values.yaml", "command: 'sleep 1000'\n")],
+        "first",
+    );
+    plan.hooks = vec![migrate()];
+    let mut found = bed.look(&plan).await;
+    survey(&bed.scope, &plan, &mut found).await.unwrap();
+    let steps = undo_for(&found, &plan, &bed.scope.project, UndoOptions::default()).unwrap();
+    bed.journal.remember(&steps).unwrap();
+    let cancel = CancellationToken::new();
+    // The hook is told to run; that is when the person leaves.
+    let tell = |_| cancel.cancel();
+    let error = deploy(&bed.scope, &plan, &found, &tell, &cancel).await.unwrap_err();
+    assert!(matches!(error, DeployError::Cancelled { .. }), "{error}");
+    assert_eq!(bed.unwind().await, []);
+    assert!(bed.kubectl(&["get", "namespace", bed.namespace.as_str()]).await.is_err());
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn a_killed_upgrade_is_rolled_back_and_done_again() {
+    let bed = Bed::new("killed").await;
+    let mut plan =
+        bed.chart(&[("templates/hook.yaml", HOOK), ("values.yaml", "command: 'true'\n")], "first");
+    plan.hooks = vec![migrate()];
+    bed.deploy(&plan).await.unwrap();
+    let chart = bed.folder.path().join("chart");
+    #[expect(clippy::disallowed_methods, reason = "it is killed, not ended")]
+    let mut helm = std::process::Command::new("helm")
+        .env("KUBECONFIG", bed.scope.cluster.kubeconfig())
+        .args(["upgrade", "shop", "-n", bed.namespace.as_str(), "--set", "command=sleep 1000"])
+        .arg(&chart)
+        .spawn()
+        .unwrap();
+    let job = bed.object("Job", "migrate");
+    let runs = |live: Option<&kube::api::DynamicObject>| {
+        live.is_some_and(|live| live.data.pointer("/status/active").is_some_and(|n| *n == 1))
+    };
+    bed.scope.cluster.until(&job, runs).await.unwrap();
+    let error = bed.deploy(&plan).await.unwrap_err();
+    assert!(matches!(error, DeployError::Pending { running: true, .. }), "{error:?}");
+    helm.kill().unwrap();
+    helm.wait().unwrap();
+    let error = bed.deploy(&plan).await.unwrap_err();
+    let said = told(&bed, &error);
+    assert!(said.contains("`helm rollback shop 1 -n NAMESPACE`"), "{said}");
+
+    plan.may_repair = true;
+    let deployed = bed.deploy(&plan).await.unwrap();
+    assert_eq!(deployed.revision, Some(4), "2 was killed, 3 is the way back");
+    assert_eq!(bed.unwind().await, []);
+    assert!(bed.kubectl(&["get", "namespace", bed.namespace.as_str()]).await.is_err());
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster"]
+async fn what_others_changed_in_a_chart_is_set_back() {
+    let bed = Bed::new("back").await;
+    let api = deployment("api", 1).to_string();
+    let plan = bed.chart(&[("templates/api.yaml", &api)], "first");
+    bed.deploy(&plan).await.unwrap();
+    bed.kubectl(&["scale", "deployment/api", "--replicas=2"]).await.unwrap();
+    let drift = bed.look(&plan).await.drift;
+    assert_eq!(drift, ["deployment/api was scaled from 1 to 2 by kubectl"]);
+    bed.deploy(&plan).await.unwrap();
+    let replicas = ["get", "deployment/api", "-o", "jsonpath={.spec.replicas}"];
+    assert_eq!(bed.kubectl(&replicas).await.unwrap(), "1");
     assert_eq!(bed.unwind().await, []);
 }
 
