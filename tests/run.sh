@@ -9,11 +9,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 scope=${1:-plain}
 case $scope in
-  plain | quick) export WHARF_TEST_FULL='' ;;
-  full) export WHARF_TEST_FULL=1 PROPTEST_CASES=${PROPTEST_CASES:-2048} ;;
+  plain | quick) unset WHARF_TEST_FULL ;;
+  full) export WHARF_TEST_FULL=1 ;;
   *) sed -n '2,6s/^# //p' "$0" >&2; exit 2 ;;
 esac
-[ "$scope" = full ] || unset WHARF_TEST_FULL
 passed=0 failed=0 failures=()
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
@@ -60,7 +59,11 @@ scripts() { # every shell script of the project
 part "format" cargo fmt --all --check
 part "shell scripts" scripts
 part "lints" cargo clippy --locked --all-targets -- -D warnings
-part "tests" cargo test --locked --no-fail-fast
+if [ "$scope" = full ]; then
+  part "tests, with more seeds" env PROPTEST_CASES="${PROPTEST_CASES:-4096}" cargo test --locked --no-fail-fast
+else
+  part "tests" cargo test --locked --no-fail-fast
+fi
 if [ "$scope" = quick ]; then
   printf '\nleft out by "quick": the testbed, tests that need Docker or the cluster, the demo\n'
 else

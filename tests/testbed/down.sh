@@ -65,8 +65,7 @@ for pid_file in "$run"/*.pid; do
 done
 if [ -d "$run" ]; then
   # What a daemon that was killed leaves mounted, innermost first.
-  awk -v a="$run/" -v b="$cache/" 'index($5, a) == 1 || index($5, b) == 1 { print $5 }' /proc/self/mountinfo | sort -r |
-    while read -r mount; do umount -l "$mount" || true; done
+  { mounts_in "$run"; mounts_in "$cache"; } | while read -r mount; do umount -l "$mount" || true; done
   try "sockets and pids in $run" rm -rf "$run"
 fi
 for link in "$bridge"{0,1,2}; do

@@ -86,3 +86,6 @@ own_process() {
   pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2" &&
     echo "$pid"
 }
+
+# What is mounted below a folder, innermost first.
+mounts_in() { awk -v below="$1/" 'index($5, below) == 1 { print $5 }' /proc/self/mountinfo | sort -r; }

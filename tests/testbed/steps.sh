@@ -43,10 +43,15 @@ packages() {
 
 # The testbed's own Engine: own data, socket, bridge and configuration.
 engine() {
-  local pid_file=$run/docker.pid runtimes='{}' tables=true
+  local pid_file runtimes='{}' tables=true
   if docker version >/dev/null 2>&1; then return; fi
   [ "$(id -u)" = 0 ] || { echo "starting a Docker Engine needs root; start Docker and try again" >&2; return 1; }
   packages
+  # The pids of an Engine that was killed may mean other processes by now. The rest of what it
+  # leaves it clears up itself, containers that go on without it among them.
+  for pid_file in "$run/docker.pid" "$run/exec/containerd/containerd.pid"; do
+    if [ -z "$(own_process "$pid_file" "$run")" ]; then rm -f "$pid_file"; fi
+  done
   mkdir -p "$run" "$cache/docker"
   if ! may_sys_resource; then
     install -m755 "$here/node/runc-fit" "$run/runc-fit"
@@ -66,7 +71,6 @@ engine() {
     "data-root": ($cache + "/docker"), "exec-root": ($run + "/exec"), "pidfile": ($run + "/docker.pid"),
     hosts: ["unix://" + $run + "/docker.sock"], bridge: $bridge, iptables: $tables
   } + $runtimes' >"$run/daemon.json"
-  if [ -e "$pid_file" ] && [ -z "$(own_process "$pid_file" "$run")" ]; then rm -f "$pid_file"; fi
   # Not with the testbed's PATH: the Engine must find the shim that came with it.
   env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="${HOME:-/root}" \
     setsid dockerd --config-file "$run/daemon.json" \
