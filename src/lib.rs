@@ -59,3 +59,4 @@ pub mod render;
 pub mod report;
 pub mod tools;
 pub mod ui;
+pub mod watch;

@@ -1,6 +1,7 @@
 //! The journal: what is to be undone, on disk before it is done.
 //!
-//! One JSON object a line, only ever appended to: `{"remember": …}` or `{"forget": …}`. A line
+//! One JSON object a line, only ever appended to: `{"remember": …}`, `{"forget": …}`, or `"keep"`:
+//! all that was remembered so far is meant to stay until somebody asks for its end. A line
 //! that a crash cut short is the last one, and passed over. When nothing is left to undo the file
 //! is empty again.
 
@@ -34,8 +35,17 @@ pub struct Journal {
 struct Inner {
     path: PathBuf,
     file: File,
-    steps: Vec<Undo>,
+    known: Steps,
     lines: usize,
+}
+
+/// What the lines amount to.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Steps {
+    /// Of what was left standing on purpose.
+    kept: Vec<Undo>,
+    /// Of what is to be undone when its session ends.
+    owed: Vec<Undo>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +53,7 @@ struct Inner {
 enum Line {
     Remember(Undo),
     Forget(Undo),
+    Keep,
 }
 
 impl Journal {
@@ -65,16 +76,16 @@ impl Journal {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(|source| refused(path, source))?;
         let is_whole = bytes.is_empty() || bytes.ends_with(b"\n");
-        let mut steps = Vec::new();
+        let mut known = Steps::default();
         let mut lines = 0;
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             lines += 1;
             // Cut short by a crash, or of another version: the act was not begun, or the line is
             // not about anything that can be undone here.
             let Ok(line) = serde_json::from_slice(line) else { continue };
-            replay(&mut steps, line);
+            known.replay(line);
         }
-        let mut inner = Inner { path: path.to_owned(), file, steps, lines };
+        let mut inner = Inner { path: path.to_owned(), file, known, lines };
         if !is_whole {
             inner.rewrite()?;
         }
@@ -89,16 +100,16 @@ impl Journal {
     /// [`CleanupError::Journal`] when they could not be written: then do not do what they undo.
     pub fn remember(&self, steps: &[Undo]) -> Result<(), CleanupError> {
         let mut inner = self.lock();
-        let mut after = inner.steps.clone();
+        let mut after = inner.known.clone();
         for step in steps {
-            replay(&mut after, Line::Remember(step.clone()));
+            after.replay(Line::Remember(step.clone()));
         }
-        if after == inner.steps {
+        if after == inner.known {
             return Ok(());
         }
         let lines: Vec<Line> = steps.iter().cloned().map(Line::Remember).collect();
         inner.append(&lines)?;
-        inner.steps = after;
+        inner.known = after;
         Ok(())
     }
 
@@ -110,21 +121,45 @@ impl Journal {
     /// later, which does no harm.
     pub fn forget(&self, step: &Undo) -> Result<(), CleanupError> {
         let mut inner = self.lock();
-        let before = inner.steps.len();
-        replay(&mut inner.steps, Line::Forget(step.clone()));
-        if inner.steps.len() == before {
+        let before = inner.known.len();
+        inner.known.replay(Line::Forget(step.clone()));
+        let left = inner.known.len();
+        if left == before {
             return Ok(());
         }
-        if inner.steps.is_empty() || inner.lines >= inner.steps.len() * LINES_PER_STEP {
+        if left == 0 || inner.lines >= left * LINES_PER_STEP {
             return inner.rewrite();
         }
         inner.append(&[Line::Forget(step.clone())])
     }
 
-    /// What is still to be undone, oldest first.
+    /// Lets everything stand that was remembered so far: the end of the session does not undo it,
+    /// `wharf delete` does.
+    ///
+    /// # Errors
+    ///
+    /// [`CleanupError::Journal`] when that could not be written.
+    pub fn keep_all(&self) -> Result<(), CleanupError> {
+        let mut inner = self.lock();
+        if inner.known.owed.is_empty() {
+            return Ok(());
+        }
+        inner.append(&[Line::Keep])?;
+        inner.known.replay(Line::Keep);
+        Ok(())
+    }
+
+    /// Everything that can still be undone, oldest first.
     #[must_use]
     pub fn steps(&self) -> Vec<Undo> {
-        self.lock().steps.clone()
+        let inner = self.lock();
+        inner.known.kept.iter().chain(&inner.known.owed).cloned().collect()
+    }
+
+    /// What a session that was cut off has left to be undone, oldest first.
+    #[must_use]
+    pub fn owed(&self) -> Vec<Undo> {
+        self.lock().known.owed.clone()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -149,14 +184,14 @@ impl Inner {
     /// Writes the file anew with what is still to be undone.
     fn rewrite(&mut self) -> Result<(), CleanupError> {
         let mut bytes = Vec::new();
-        for step in &self.steps {
-            let line = Line::Remember(step.clone());
-            bytes.extend(serde_json::to_vec(&line).expect("a step has only string keys"));
+        let lines = self.known.lines();
+        for line in &lines {
+            bytes.extend(serde_json::to_vec(line).expect("a step has only string keys"));
             bytes.push(b'\n');
         }
         files::write_atomically(&self.path, &bytes, 0o600).map_err(CleanupError::Journal)?;
         self.file = open(&self.path)?;
-        self.lines = self.steps.len();
+        self.lines = lines.len();
         Ok(())
     }
 }
@@ -183,13 +218,38 @@ fn refused(path: &Path, source: std::io::Error) -> CleanupError {
     CleanupError::Journal(FilesError::Unwritable { path: path.to_owned(), source })
 }
 
-fn replay(steps: &mut Vec<Undo>, line: Line) {
-    match line {
-        Line::Remember(step) => match steps.iter_mut().find(|old| is_about_the_same(old, &step)) {
-            Some(old) => unite(old, step),
-            None => steps.push(step),
-        },
-        Line::Forget(step) => steps.retain(|old| !is_about_the_same(old, &step)),
+impl Steps {
+    fn len(&self) -> usize {
+        self.kept.len() + self.owed.len()
+    }
+
+    fn replay(&mut self, line: Line) {
+        match line {
+            Line::Remember(step) => add(&mut self.owed, step),
+            Line::Forget(step) => {
+                self.kept.retain(|old| !is_about_the_same(old, &step));
+                self.owed.retain(|old| !is_about_the_same(old, &step));
+            }
+            Line::Keep => {
+                for step in std::mem::take(&mut self.owed) {
+                    add(&mut self.kept, step);
+                }
+            }
+        }
+    }
+
+    /// The shortest journal that says the same.
+    fn lines(&self) -> Vec<Line> {
+        let kept = self.kept.iter().cloned().map(Line::Remember);
+        let mark = (!self.kept.is_empty()).then_some(Line::Keep);
+        kept.chain(mark).chain(self.owed.iter().cloned().map(Line::Remember)).collect()
+    }
+}
+
+fn add(steps: &mut Vec<Undo>, step: Undo) {
+    match steps.iter_mut().find(|old| is_about_the_same(old, &step)) {
+        Some(old) => unite(old, step),
+        None => steps.push(step),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 
@@ -252,10 +253,11 @@ async fn delete_all(
         remove_all(cluster, group.clone()).await?;
         if group.iter().all(|object| !deploy::is_built_in(object)) {
             // What their controllers do not see to in time is waited for with the rest.
-            let gone = futures::future::join_all(
-                group.iter().map(|object| cluster.until_gone(object, None)),
-            );
-            let _ = tokio::time::timeout(INSTANCE_LIMIT, gone).await;
+            let mut gone: Vec<BoxFuture<'_, _>> = Vec::new();
+            for object in &group {
+                gone.push(Box::pin(cluster.until_gone(object, None)));
+            }
+            let _ = tokio::time::timeout(INSTANCE_LIMIT, futures::future::join_all(gone)).await;
         }
     }
     Ok(Begun { leaving: ours, then, claims, done })
@@ -300,14 +302,18 @@ async fn until_gone(
     tell: &(dyn Fn(Report) + Send + Sync),
 ) -> Result<(), CleanupError> {
     let left = std::sync::Mutex::new(objects.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let going = futures::stream::iter(objects.iter().map(|object| async {
-        cluster.until_gone(object, None).await?;
-        let mut left = left.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let name = object.to_string();
-        left.retain(|other| *other != name);
-        Ok::<(), CleanupError>(())
-    }));
-    let going = going.buffer_unordered(AT_ONCE).try_collect::<()>();
+    let left_ref = &left;
+    let mut waits: Vec<BoxFuture<'_, Result<(), CleanupError>>> = Vec::new();
+    for object in objects {
+        waits.push(Box::pin(async move {
+            cluster.until_gone(object, None).await?;
+            let mut left = left_ref.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let name = object.to_string();
+            left.retain(|other| *other != name);
+            Ok(())
+        }));
+    }
+    let going = futures::stream::iter(waits).buffer_unordered(AT_ONCE).try_collect::<()>();
     tokio::pin!(going);
     if let Ok(gone) = tokio::time::timeout(PATIENCE, &mut going).await {
         return gone;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt as _;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio_util::sync::CancellationToken;
 
@@ -40,7 +41,10 @@ pub async fn unwind(
             leftovers.extend(steps.iter().rev().map(|step| leftover(step, &error)));
         }
     }
-    let undone = groups.into_iter().map(|group| undo_group(group, cluster, journal, tell, cancel));
+    let mut undone: Vec<BoxFuture<'_, Vec<Leftover>>> = Vec::new();
+    for group in groups {
+        undone.push(Box::pin(undo_group(group, cluster, journal, tell, cancel)));
+    }
     leftovers.extend(futures::future::join_all(undone).await.into_iter().flatten());
     leftovers
 }
@@ -116,7 +120,7 @@ async fn undo_group(
     cancel: &CancellationToken,
 ) -> Vec<Leftover> {
     let mut left = Left::default();
-    let mut going = FuturesUnordered::new();
+    let mut going: Going<'_> = FuturesUnordered::new();
     let mut records = Vec::new();
     while let Some(step) = steps.pop() {
         match &step {
@@ -132,10 +136,10 @@ async fn undo_group(
                 left.note(conclude(step, outcome, journal, tell));
             }
             _ => match limited(cancel, step::begin(&step, cluster, journal)).await {
-                Ok(begun) => going.push(async move {
+                Ok(begun) => going.push(Box::pin(async move {
                     let outcome = limited(cancel, step::finish(&step, begun, cluster, tell)).await;
                     conclude(step, outcome, journal, tell)
-                }),
+                })),
                 Err(error) => left.note(conclude(step, Err(error), journal, tell)),
             },
         }
@@ -144,6 +148,9 @@ async fn undo_group(
     forget(&mut records, &mut left, cluster, journal, tell, cancel).await;
     left.leftovers
 }
+
+/// Releases that were told to go and are waited for.
+type Going<'a> = FuturesUnordered<BoxFuture<'a, Result<(), (Undo, Leftover)>>>;
 
 /// What could not be undone so far.
 #[derive(Default)]
@@ -181,10 +188,7 @@ async fn forget(
 }
 
 /// Waits for all releases that were told to go.
-async fn settle(
-    going: &mut FuturesUnordered<impl Future<Output = Result<(), (Undo, Leftover)>>>,
-    left: &mut Left,
-) {
+async fn settle(going: &mut Going<'_>, left: &mut Left) {
     while let Some(outcome) = going.next().await {
         left.note(outcome);
     }

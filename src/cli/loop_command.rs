@@ -1,12 +1,113 @@
-//! `dev`, `run`, `build`, `deploy` and `render`: flags to the engine's request.
+//! `dev`, `run`, `build`, `deploy` and `render`: flags to the engine's request, its outcome to
+//! what stdout gets.
 
-use crate::report::Failure;
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::LoopOptions;
+use crate::config::ConfigRequest;
+use crate::engine::{self, Goal, Inbox, Outcome, Request};
+use crate::files;
+use crate::model::{ArtifactName, ImageRef};
+use crate::ops;
+use crate::report::{Failure, Report};
+
 use super::dispatch::Call;
+use super::{LoopCommand, LoopOptions};
 
-/// THE SEAM: calls the engine with `options`; returns the exit code.
+/// Runs the loop with `options`; returns the exit code.
 pub(super) async fn loop_command(options: LoopOptions, call: Call) -> Result<u8, Failure> {
-    let _ = (options, call);
-    Err(Failure::bug("the engine is not connected"))
+    let Call { tools, paths, reporter, key_rx, stdout_closed, .. } = call;
+    let given = match &options.images {
+        Some(file) => given(file, &paths.cwd).await?,
+        None => BTreeMap::new(),
+    };
+    let environment = tools.variables();
+    let config = ConfigRequest {
+        dir: paths.cwd.clone(),
+        file: options.file.clone(),
+        profiles: options.profiles.clone(),
+        environment,
+        home: Some(paths.home.clone()),
+    };
+    let cwd = paths.cwd.clone();
+    let goal = goal(&options);
+    let request = Request {
+        goal,
+        config,
+        names: options.names.clone(),
+        context: options.context.clone(),
+        namespace: options.namespace.clone(),
+        platform: options.platform.clone(),
+        no_cache: options.no_cache,
+        cleanup: options.cleanup,
+        keep_data: options.keep_data,
+        wait: options.wait,
+        tail: options.tail,
+        forward: options.port_forward,
+        poll: options.poll,
+        manual: options.manual,
+        no_build: options.command == LoopCommand::Deploy,
+        given,
+        record: options.record.as_ref().map(|file| cwd.join(file)),
+        builds: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        paths,
+    };
+    let inbox = Inbox { key_rx, stdout_closed };
+    let outcome = engine::run(request, tools, reporter.clone(), inbox).await?;
+    if outcome.exit == engine::Exit::Done {
+        hand_out(&options, &outcome, &cwd, &reporter)?;
+    }
+    Ok(outcome.exit.code())
+}
+
+fn goal(options: &LoopOptions) -> Goal {
+    match options.command {
+        LoopCommand::Dev => Goal::Watching,
+        LoopCommand::Build => Goal::Images,
+        LoopCommand::Render => Goal::Manifests,
+        LoopCommand::Run | LoopCommand::Deploy if options.stays() => Goal::Following,
+        LoopCommand::Run | LoopCommand::Deploy => Goal::Running,
+    }
+}
+
+async fn given(file: &Path, cwd: &Path) -> Result<BTreeMap<ArtifactName, ImageRef>, Failure> {
+    let place = file.display().to_string();
+    let text = match place.as_str() {
+        "-" => tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin()))
+            .await
+            .unwrap_or_else(|error| Err(std::io::Error::other(error))),
+        _ => tokio::fs::read_to_string(cwd.join(file)).await,
+    };
+    let text = text.map_err(|error| {
+        Failure::request("wharf::images::unreadable", format!("`{place}` cannot be read"))
+            .because(error.to_string())
+            .help(format!("write it with `wharf build --file-output {place}`"))
+    })?;
+    ops::parse_images(&text, &place)
+}
+
+/// What the command was asked for, on stdout and in a file.
+fn hand_out(
+    options: &LoopOptions,
+    outcome: &Outcome,
+    cwd: &Path,
+    reporter: &crate::report::Reporter,
+) -> Result<(), Failure> {
+    match options.command {
+        LoopCommand::Build => {
+            reporter.tell(ops::images_report(&outcome.images));
+            if let Some(file) = &options.file_output {
+                let text = format!("{:#}\n", ops::images_json(&outcome.images));
+                files::write_atomically(&cwd.join(file), text.as_bytes(), 0o644)
+                    .map_err(|error| error.failure())?;
+            }
+        }
+        LoopCommand::Render => {
+            let text = outcome.manifests.clone();
+            let data = serde_json::Value::String(text.clone());
+            reporter.tell(Report::Data { what: "manifests", text, data });
+        }
+        LoopCommand::Dev | LoopCommand::Run | LoopCommand::Deploy => {}
+    }
+    Ok(())
 }

@@ -111,8 +111,8 @@ pub enum Event {
     },
     /// The cluster behind the context is another one, or its API is out of reach for good.
     ClusterChanged(Failure),
-    /// A key was pressed.
-    Key(Key),
+    /// Something is to be tried again.
+    Nudged(Nudge),
     /// Ctrl+C, SIGTERM or SIGHUP.
     Interrupted,
     /// Answers `Unwind`.
@@ -239,11 +239,11 @@ pub enum End {
     Failed(Failure),
 }
 
-/// A key that a person pressed.
+/// Why to try again without a save.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Key {
-    /// Look at everything again; try again what failed; do what saves have asked for.
+pub enum Nudge {
+    /// A person asked: look at everything again; try again what failed; do what saves have asked for.
     Again,
     /// Nobody pressed it: time has passed, and what failed for an outside reason may work now.
     Mended,

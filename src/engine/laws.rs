@@ -397,15 +397,15 @@ fn play(world: &mut World, acts: Vec<Act>) {
             Act::Finish(nth, well) => world.finish(nth, well),
             Act::Save(nth, by) => world.save(nth, by),
             Act::SaveChart(nth, by) => world.save_chart(nth, by),
-            Act::Again => world.tell(Event::Key(Key::Again)),
-            Act::Mended => world.tell(Event::Key(Key::Mended)),
+            Act::Again => world.tell(Event::Nudged(Nudge::Again)),
+            Act::Mended => world.tell(Event::Nudged(Nudge::Mended)),
         }
     }
 }
 
 /// More with `WHARF_TEST_FULL`, which `tests/run.sh full` sets at compile time.
 fn cases() -> u32 {
-    if option_env!("WHARF_TEST_FULL").is_some() { 20_000 } else { 256 }
+    if option_env!("WHARF_TEST_FULL").is_some() { 20_000 } else { 64 }
 }
 
 proptest! {
@@ -418,7 +418,7 @@ proptest! {
         play(&mut world, acts);
         world.quiet();
         // What failed on the way is tried again by a key, as a person would.
-        world.tell(Event::Key(Key::Again));
+        world.tell(Event::Nudged(Nudge::Again));
         world.quiet();
         let truth = world.truth();
         for (release, fingerprint) in &world.charts {

@@ -5,19 +5,23 @@
 //! loop with a goal that is reached. The session knows no clock, no file and no process.
 
 mod artifact;
+mod driver;
 mod effect;
 mod event;
 mod goal;
 #[cfg(test)]
 mod laws;
 mod release;
+mod request;
 mod session;
 #[cfg(test)]
 mod tests;
 
+pub use driver::run;
 pub use effect::{Effect, Exit};
 pub use event::{
-    Built, Delivered, Deployed, End, Event, Examined, Hashed, Key, Rendered, Running, Saved, Seen,
+    Built, Delivered, Deployed, End, Event, Examined, Hashed, Nudge, Rendered, Running, Saved, Seen,
 };
 pub use goal::{Goal, Only, Options};
+pub use request::{Inbox, Outcome, Request};
 pub use session::Session;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::ConfigRequest;
 use crate::model::{ArtifactName, ContextName, ImageRef, Key, Namespace, Paths, Platform};
@@ -53,8 +54,15 @@ pub struct Request {
     pub builds: usize,
 }
 
-/// Keys and signals on their way to the engine.
-pub type KeyReceiver = mpsc::Receiver<Key>;
+/// What reaches a running command from outside.
+#[derive(Debug)]
+pub struct Inbox {
+    /// Keys and signals. When the other end is gone, so is the person.
+    pub key_rx: mpsc::Receiver<Key>,
+    /// Cancelled when nobody reads stdout any more: a command that only shows logs then has
+    /// nothing left to do.
+    pub stdout_closed: CancellationToken,
+}
 
 /// What is left when a command has ended.
 #[derive(Debug, Clone, PartialEq)]

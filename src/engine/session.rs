@@ -14,7 +14,7 @@ use crate::report::{Failure, FailureKind, ForwardNews, Report};
 
 use super::artifact::{self, ArtifactState, Wish};
 use super::effect::{Effect, Exit};
-use super::event::{Event, Key, Saved};
+use super::event::{Event, Nudge, Saved};
 use super::goal::{Goal, Options};
 use super::release::{self, Reach, ReleaseState, Supply};
 
@@ -127,7 +127,7 @@ impl Session {
     }
 
     /// Some failure is of the kind that goes away by itself, such as an Engine that is down: it is
-    /// worth an [`Key::Again`]-like retry without a save.
+    /// worth an retry without a save.
     #[must_use]
     pub fn waits_for_mending(&self) -> bool {
         let artifacts = self.artifacts.values().filter_map(ArtifactState::failed);
@@ -152,7 +152,7 @@ impl Session {
             _ if self.phase == Phase::Gone => return effects,
             Event::Saved(saved) => self.on_saved(saved, &mut effects),
             Event::ConfigChanged(result) => self.on_config(result, &mut effects),
-            Event::Key(key) => self.on_key(key, &mut effects),
+            Event::Nudged(nudge) => self.on_nudge(nudge, &mut effects),
             Event::Interrupted => self.on_interrupt(&mut effects),
             Event::ClusterChanged(failure) => self.on_cluster_changed(failure, &mut effects),
             Event::Unwound(leftovers) => self.on_unwound(leftovers, &mut effects),
@@ -277,12 +277,12 @@ impl Session {
         }
     }
 
-    fn on_key(&mut self, key: Key, effects: &mut Vec<Effect>) {
+    fn on_nudge(&mut self, nudge: Nudge, effects: &mut Vec<Effect>) {
         if self.phase != Phase::Running {
             return;
         }
-        match key {
-            Key::Again => {
+        match nudge {
+            Nudge::Again => {
                 for state in self.artifacts.values_mut() {
                     state.look_again();
                 }
@@ -295,7 +295,7 @@ impl Session {
                     self.take_in_save(pending, effects);
                 }
             }
-            Key::Mended => {
+            Nudge::Mended => {
                 for state in self.artifacts.values_mut() {
                     state.retry(mends_by_itself);
                 }

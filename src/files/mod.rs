@@ -5,6 +5,7 @@
 //! nothing of images or clusters; the environment (where state lies) is passed in.
 
 mod error;
+mod globs;
 mod stat;
 mod stat_cache;
 mod state;
@@ -13,6 +14,7 @@ mod tests;
 mod walk;
 
 pub use error::FilesError;
+pub use globs::Globs;
 pub use stat::{Stat, StatKind};
 pub use stat_cache::StatCache;
 pub use state::{StateDir, StateLock, write_atomically};

@@ -57,6 +57,14 @@ impl Tools {
         self.environment.get(std::ffi::OsStr::new(name))
     }
 
+    /// The variables that are text, for `${NAME}` in the configuration.
+    #[must_use]
+    pub fn variables(&self) -> BTreeMap<String, String> {
+        let text = |value: &OsString| value.to_str().map(str::to_owned);
+        let pairs = self.environment.iter();
+        pairs.filter_map(|(name, value)| Some((text(name)?, text(value)?))).collect()
+    }
+
     /// Where `program` lies on the `PATH`, if it is there and may be executed.
     #[must_use]
     pub fn find(&self, program: &str) -> Option<PathBuf> {

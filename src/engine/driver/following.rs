@@ -1,0 +1,146 @@
+//! What goes on beside the rounds: local ports, logs, pods in trouble, the cluster's identity.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde_json::Value;
+
+use crate::model::{Forward, LogFilter, Namespace, Project, ReleaseName, WorkloadRef};
+use crate::observe::{self, LogStart, LogTail, Lookout, OpenForward};
+use crate::report::{ForwardNews, Report, Reporter};
+
+use super::super::{Event, Goal, Request};
+use super::desk::{Desk, Done, Kept};
+use super::house::House;
+
+/// Everything that runs until the session leaves.
+pub(super) struct Following {
+    house: Arc<House>,
+    reporter: Reporter,
+    filter: LogFilter,
+    shows_logs: bool,
+    logs: Option<LogTail>,
+    lookout: Option<Lookout>,
+    workloads: BTreeMap<ReleaseName, BTreeSet<WorkloadRef>>,
+    forwards: Vec<(Forward, OpenForward)>,
+    /// Resolves once the cluster is another one.
+    changed: BoxFuture<'static, Event>,
+    begun: jiff::Timestamp,
+}
+
+impl Following {
+    /// Nothing is followed yet; the cluster's identity is watched from here on.
+    pub(super) fn new(
+        house: &Arc<House>,
+        request: &Request,
+        project: &Project,
+        reporter: &Reporter,
+    ) -> Self {
+        let stays = matches!(request.goal, Goal::Watching | Goal::Following);
+        let changed: BoxFuture<'static, Event> = match house.cluster.clone() {
+            Some(cluster) if stays => {
+                let reporter = reporter.clone();
+                Box::pin(async move {
+                    let reachable = |reachable: bool| {
+                        let text = match reachable {
+                            true => "the cluster answers again",
+                            false => "the cluster does not answer; waiting for it",
+                        };
+                        reporter.note(text);
+                    };
+                    Event::ClusterChanged(cluster.changed(reachable).await.failure())
+                })
+            }
+            _ => Box::pin(std::future::pending()),
+        };
+        let lookout = house.scene.as_ref().filter(|_| stays);
+        let lookout = lookout.map(|scene| Lookout::start(scene, reporter));
+        Self {
+            house: Arc::clone(house),
+            reporter: reporter.clone(),
+            filter: project.logs.clone(),
+            shows_logs: request.tail,
+            logs: None,
+            lookout,
+            workloads: BTreeMap::new(),
+            forwards: Vec::new(),
+            changed,
+            begun: jiff::Timestamp::now(),
+        }
+    }
+
+    /// The next thing that happens by itself. Safe to drop at any time.
+    pub(super) async fn next(&mut self) -> Event {
+        let event = (&mut self.changed).await;
+        self.changed = Box::pin(std::future::pending());
+        event
+    }
+
+    /// A release is about to be deployed: what changes in it is no surprise.
+    pub(super) fn expect(&self, release: &ReleaseName, objects: &[Value], namespace: &Namespace) {
+        if let Some(lookout) = &self.lookout {
+            lookout.expect(release, objects, namespace);
+        }
+    }
+
+    /// Follows the pods and logs of a release as last deployed or found.
+    pub(super) fn follow(&mut self, release: &ReleaseName, desk: &Desk, project: &Project) {
+        let Some(scene) = &self.house.scene else { return };
+        let Some(namespace) =
+            project.releases.get(release).map(|release| self.house.namespace_of(release))
+        else {
+            return;
+        };
+        let workloads = observe::workloads(&desk.objects(release), &namespace);
+        self.workloads.insert(release.clone(), workloads);
+        if !self.shows_logs {
+            return;
+        }
+        let all: BTreeSet<WorkloadRef> = self.workloads.values().flatten().cloned().collect();
+        match &self.logs {
+            Some(logs) => logs.set_workloads(all),
+            None => {
+                let start = LogStart::Session(self.begun);
+                self.logs = Some(LogTail::start(scene, all, &self.filter, start, &self.reporter));
+            }
+        }
+    }
+
+    /// Keeps a local port open.
+    pub(super) fn keep(&mut self, forward: Forward, open: OpenForward) {
+        let news = ForwardNews::Open { local: open.local(), remote: open.remote().to_owned() };
+        let target = open.target().to_owned();
+        self.reporter.tell(Report::Forward { target, news });
+        self.forwards.push((forward, open));
+    }
+
+    /// Closes a local port.
+    pub(super) fn close(&mut self, forward: &Forward) {
+        self.forwards.retain(|(known, _)| known != forward);
+    }
+
+    /// Stops everything: what is taken back is no news.
+    pub(super) fn stop(&mut self) {
+        self.logs = None;
+        self.lookout = None;
+        self.forwards.clear();
+    }
+}
+
+/// Answers `OpenForward`.
+pub(super) async fn open(house: Arc<House>, reporter: Reporter, forward: Forward) -> Done {
+    let (Some(scene), Some(cluster)) = (&house.scene, &house.cluster) else {
+        return Done::of(Event::ForwardOpened { forward, result: Ok(()) });
+    };
+    match observe::open_forward(scene, &forward, cluster.namespace(), &reporter).await {
+        Err(error) => {
+            let result = Err(error.failure());
+            Done::of(Event::ForwardOpened { forward, result })
+        }
+        Ok(open) => {
+            let event = Event::ForwardOpened { forward: forward.clone(), result: Ok(()) };
+            Done::keeping(event, Kept::Forward(forward, open))
+        }
+    }
+}

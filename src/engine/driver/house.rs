@@ -1,0 +1,233 @@
+//! What all tasks of a session share: connections, caches, places on disk.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+use crate::build::BuildScope;
+use crate::cleanup::Journal;
+use crate::cluster::Cluster;
+use crate::deploy::{DeployScope, Plan, PostRenderer};
+use crate::docker::{Credentials, Engine};
+use crate::files::{StatCache, StateDir, StateLock};
+use crate::load::Loader;
+use crate::model::{ArtifactName, Delivery, ImageRef, Namespace, Platform, Project, Release};
+use crate::observe::Scene;
+use crate::render::{self, RenderScope, Rendered};
+use crate::report::Failure;
+use crate::tools::Tools;
+
+use super::super::{Goal, Request};
+
+/// Where the stat cache lies in the state directory.
+const STAT_CACHE: &str = "stat-cache";
+
+/// Connections, caches and places. Made once; tasks share it.
+pub(super) struct House {
+    /// Absent where the goal needs none and none was found.
+    pub(super) cluster: Option<Cluster>,
+    /// By which way images get to the cluster; absent: they stay in the Engine.
+    pub(super) delivery: Option<Delivery>,
+    loader: Option<Loader>,
+    pub(super) build: BuildScope,
+    /// Absent where nothing is deployed.
+    pub(super) deploy: Option<DeployScope>,
+    /// Absent where nothing is observed.
+    pub(super) scene: Option<Scene>,
+    pub(super) journal: Option<Journal>,
+    render: OnceCell<RenderScope>,
+    tools: Tools,
+    namespace: Namespace,
+    /// The session's own files; gone with it.
+    runtime: tempfile::TempDir,
+    state: StateDir,
+    standing: bool,
+    _lock: Option<StateLock>,
+}
+
+impl House {
+    /// Opens everything that the goal needs.
+    pub(super) async fn open(
+        request: &Request,
+        project: &Project,
+        tools: &Tools,
+        cluster: Option<Cluster>,
+        state: StateDir,
+        journal: Option<Journal>,
+        lock: Option<StateLock>,
+    ) -> Result<Self, Failure> {
+        let engine = Engine::connect(tools).map_err(|error| error.failure())?;
+        let platform = platform(request, cluster.as_ref(), &engine).await?;
+        let deploys = request.goal.deploys();
+        let delivery = match (&cluster, &project.registry) {
+            (Some(cluster), registry) if deploys => Some(cluster.delivery(registry.as_deref())),
+            (_, Some(_)) => Some(Delivery::Push),
+            _ => None,
+        };
+        let loader = cluster.as_ref().filter(|_| delivery == Some(Delivery::Load));
+        let loader = loader.map(|cluster| Loader::new(&engine, cluster.kind(), tools));
+        let scene = cluster.as_ref().filter(|_| deploys).map(|cluster| {
+            let scene = Scene::new(cluster.client(), cluster.kind().is_local());
+            scene.open(cluster.namespace());
+            scene
+        });
+        let deploy = cluster.clone().filter(|_| deploys);
+        let deploy = deploy.map(|cluster| DeployScope { cluster, project: project.name.clone() });
+        let namespace = match (&cluster, &request.namespace, &project.cluster.namespace) {
+            (Some(cluster), ..) => cluster.namespace().clone(),
+            (None, Some(named), _) | (None, None, Some(named)) => named.clone(),
+            (None, None, None) => {
+                Namespace::parse("default").map_err(|error| Failure::bug(error.to_string()))?
+            }
+        };
+        let cache = Arc::new(StatCache::load(&state.path().join(STAT_CACHE)));
+        let build = BuildScope {
+            tools: tools.clone(),
+            credentials: Credentials::new(tools),
+            state_dir: state.path().to_owned(),
+            cache,
+            remote: Arc::default(),
+            platform,
+            engine,
+            root: project.root.clone(),
+        };
+        let runtime = runtime_folder(&request.paths.runtime)?;
+        let tools = cluster.as_ref().map_or(tools, Cluster::tools).clone();
+        Ok(Self {
+            render: OnceCell::new(),
+            standing: request.goal != Goal::Watching,
+            _lock: lock,
+            cluster,
+            delivery,
+            loader,
+            build,
+            deploy,
+            scene,
+            journal,
+            tools,
+            namespace,
+            runtime,
+            state,
+        })
+    }
+
+    /// The way into the nodes.
+    pub(super) fn loader(&self) -> Result<&Loader, Failure> {
+        self.loader.as_ref().ok_or_else(|| Failure::bug("images are loaded without a loader"))
+    }
+
+    /// Where a release goes.
+    pub(super) fn namespace_of(&self, release: &Release) -> Namespace {
+        release.namespace.clone().unwrap_or_else(|| self.namespace.clone())
+    }
+
+    /// What rendering needs to know; the cluster is asked once.
+    pub(super) async fn render(&self) -> Result<&RenderScope, Failure> {
+        let ask = async {
+            let delivery = self.delivery.clone().unwrap_or(Delivery::Push);
+            let folder = self.runtime.path().to_owned();
+            let mut scope =
+                RenderScope::new(self.tools.clone(), self.namespace.clone(), delivery, folder);
+            if let Some(cluster) = &self.cluster {
+                let (version, served) = tokio::join!(cluster.version(), cluster.api_versions());
+                scope.kube_version = Some(version.map_err(|error| error.failure())?);
+                scope.api_versions = served.map_err(|error| error.failure())?;
+            }
+            Ok(scope)
+        };
+        self.render.get_or_try_init(|| ask).await
+    }
+
+    /// What is to be deployed of a rendered release.
+    pub(super) async fn plan(
+        &self,
+        release: &Release,
+        rendered: Rendered,
+        images: BTreeMap<ArtifactName, ImageRef>,
+        keep_data: bool,
+        may_repair: bool,
+    ) -> Result<Plan, Failure> {
+        let post_renderer = match rendered.post_render {
+            true => Some(self.post_renderer(release, &rendered.images).await?),
+            false => None,
+        };
+        Ok(Plan {
+            namespace: self.namespace_of(release),
+            release: release.clone(),
+            objects: rendered.objects,
+            hooks: rendered.hooks,
+            crds: rendered.crds,
+            values: rendered.values,
+            post_renderer,
+            fingerprint: rendered.fingerprint,
+            images,
+            keep_data,
+            standing: self.standing,
+            may_repair,
+        })
+    }
+
+    async fn post_renderer(
+        &self,
+        release: &Release,
+        images: &BTreeMap<ArtifactName, ImageRef>,
+    ) -> Result<PostRenderer, Failure> {
+        let scope = self.render().await?;
+        let program = std::env::current_exe()
+            .map_err(|error| Failure::bug(format!("wharf does not find itself: {error}")))?;
+        let folder = self.runtime.path().join("post-render").join(release.name.as_str());
+        let made = render::post_renderer(scope, &program, &folder, images);
+        Ok(match made.await.map_err(|error| error.failure())? {
+            render::PostRenderer::Program { path, args } => PostRenderer::Program { path, args },
+            render::PostRenderer::Plugin { name, folder, args } => {
+                PostRenderer::Plugin { name, folder, args }
+            }
+        })
+    }
+
+    /// Where things are written that outlive the session.
+    pub(super) fn state(&self) -> &StateDir {
+        &self.state
+    }
+
+    /// Writes down what the next start can use.
+    pub(super) fn save_caches(&self) {
+        let path: PathBuf = self.state.path().join(STAT_CACHE);
+        if let Err(error) = self.build.cache.save(&path) {
+            tracing::warn!(%error, "the stat cache is not saved");
+        }
+    }
+}
+
+/// What images are built for: what was asked for, else what the nodes are, else what the Engine is.
+async fn platform(
+    request: &Request,
+    cluster: Option<&Cluster>,
+    engine: &Engine,
+) -> Result<Platform, Failure> {
+    if let Some(platform) = &request.platform {
+        return Ok(platform.clone());
+    }
+    if let Some(cluster) = cluster
+        && let Ok(nodes) = cluster.nodes().await
+        && let Some(node) = nodes.into_iter().next()
+    {
+        return Ok(node.platform);
+    }
+    engine.platform().await.map_err(|error| error.failure())
+}
+
+fn runtime_folder(base: &std::path::Path) -> Result<tempfile::TempDir, Failure> {
+    let made = std::fs::create_dir_all(base)
+        .and_then(|()| tempfile::Builder::new().prefix("session-").tempdir_in(base));
+    made.map_err(|error| {
+        Failure::work(
+            "wharf::engine::read_only",
+            format!("no folder can be made in `{}`", base.display()),
+        )
+        .because(error.to_string())
+        .help("set XDG_RUNTIME_DIR to a folder that can be written")
+    })
+}

@@ -1,0 +1,435 @@
+//! The driver: effects become tasks of one `JoinSet`, their results become events.
+//!
+//! It decides nothing. Every effect that starts work yields exactly one finishing event, also
+//! when the work is cancelled or panics. Interrupts come first, then finished work, then saves.
+
+mod desk;
+mod following;
+mod house;
+mod images;
+mod releases;
+mod saves;
+mod start;
+mod tape;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::cleanup;
+use crate::model::{ArtifactName, Key as Pressed, ReleaseName, Undo};
+use crate::report::{Failure, Report, Reporter};
+use crate::tools::{self, Tools};
+
+use super::{Effect, End, Event, Exit, Goal, Inbox, Nudge, Outcome, Request, Session};
+
+use desk::{Desk, Done, Kept};
+use following::Following;
+use house::House;
+use saves::Saves;
+use tape::Tape;
+
+/// How long to wait before trying again what failed for an outside reason.
+const MENDING: Duration = Duration::from_secs(2);
+
+/// How long asks that nobody waits for any more may take to end at the exit.
+const LAST_CALL: Duration = Duration::from_millis(200);
+
+/// Runs a command of the loop to its end.
+///
+/// # Errors
+///
+/// A [`Failure`] when it cannot begin: the configuration, the cluster or the guard refuses, and
+/// the command is not one that waits for this to be mended.
+pub async fn run(
+    request: Request,
+    tools: Tools,
+    reporter: Reporter,
+    mut inbox: Inbox,
+) -> Result<Outcome, Failure> {
+    let begun = Instant::now();
+    let Some(start) = start::start(&request, &tools, &reporter, &mut inbox.key_rx).await? else {
+        return Ok(Outcome::of(Exit::Interrupted));
+    };
+    let tape = Tape::open(request.record.as_deref())?;
+    let house = Arc::new(start.house);
+    let saves = Saves::start(&request, &start.project, &reporter).await;
+    let options = start.options;
+    let following = Following::new(&house, &request, &start.project, &reporter);
+    let driver = Driver {
+        session: Session::new(start.project, options, start.undo),
+        desk: Desk::default(),
+        tasks: JoinSet::new(),
+        crashes: HashMap::new(),
+        cancels: HashMap::new(),
+        queue: VecDeque::new(),
+        outcome: None,
+        round_began: begun,
+        leaving_since: None,
+        following,
+        saves,
+        tape,
+        house,
+        request,
+        reporter,
+    };
+    Ok(driver.run(inbox).await)
+}
+
+/// Whose work can be cancelled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Slot {
+    Artifact(ArtifactName),
+    Release(ReleaseName),
+}
+
+struct Driver {
+    session: Session,
+    house: Arc<House>,
+    request: Request,
+    reporter: Reporter,
+    /// What tasks have left for later tasks.
+    desk: Desk,
+    tasks: JoinSet<Done>,
+    /// The event that stands for a task that panics.
+    crashes: HashMap<Id, Event>,
+    cancels: HashMap<Slot, CancellationToken>,
+    /// Events that no task brings.
+    queue: VecDeque<Event>,
+    outcome: Option<Exit>,
+    round_began: Instant,
+    leaving_since: Option<Instant>,
+    following: Following,
+    saves: Saves,
+    tape: Tape,
+}
+
+impl Driver {
+    async fn run(mut self, mut inbox: Inbox) -> Outcome {
+        let effects = self.session.begin();
+        self.carry_out(effects);
+        while self.outcome.is_none() {
+            let event = match self.queue.pop_front() {
+                Some(event) => event,
+                None => self.next(&mut inbox).await,
+            };
+            self.tape.write(&event);
+            let effects = self.session.handle(event);
+            self.carry_out(effects);
+        }
+        self.finish().await
+    }
+
+    /// The next thing that happens.
+    async fn next(&mut self, inbox: &mut Inbox) -> Event {
+        let mending = self.session.waits_for_mending();
+        let shows_logs_only = self.request.goal == Goal::Following && self.leaving_since.is_none();
+        tokio::select! {
+            biased;
+            key = inbox.key_rx.recv() => match key {
+                Some(Pressed::Rebuild) => {
+                    self.saves.flush();
+                    Event::Nudged(Nudge::Again)
+                }
+                // A keyboard that is gone is a person who has left.
+                Some(Pressed::Interrupt) | None => Event::Interrupted,
+            },
+            () = inbox.stdout_closed.cancelled(), if shows_logs_only => Event::Interrupted,
+            Some(done) = self.tasks.join_next_with_id() => self.done(done),
+            saved = self.saves.next(&self.session, &self.desk) => {
+                self.round_began = Instant::now();
+                Event::Saved(saved)
+            }
+            event = self.following.next() => event,
+            () = tokio::time::sleep(MENDING), if mending => Event::Nudged(Nudge::Mended),
+        }
+    }
+
+    /// Takes what a task brings; a task that panicked brings the event made for that case.
+    fn done(&mut self, done: Result<(Id, Done), tokio::task::JoinError>) -> Event {
+        match done {
+            Ok((id, done)) => {
+                self.crashes.remove(&id);
+                match done.kept {
+                    Some(Kept::Forward(forward, open)) => self.following.keep(forward, open),
+                    kept => {
+                        let is_examined = matches!(kept, Some(Kept::Examined(..)));
+                        self.desk.keep(kept);
+                        if is_examined {
+                            self.saves.extend(self.session.project(), &self.desk);
+                        }
+                    }
+                }
+                done.event
+            }
+            Err(error) => {
+                let bug = || Failure::bug("a task of the loop panicked");
+                self.crashes.remove(&error.id()).unwrap_or_else(|| Event::Crashed(bug()))
+            }
+        }
+    }
+
+    /// Does what the session wants, in order.
+    fn carry_out(&mut self, effects: Vec<Effect>) {
+        let mut broken: Option<Failure> = None;
+        for effect in effects {
+            match (&broken, effect) {
+                (Some(failure), effect) if is_act(&effect) => {
+                    self.queue.extend(refused(&effect, failure));
+                }
+                (_, Effect::Remember(steps)) => broken = self.remember(&steps).err(),
+                (_, effect) => self.do_one(effect),
+            }
+        }
+    }
+
+    fn remember(&mut self, steps: &[Undo]) -> Result<(), Failure> {
+        match &self.house.journal {
+            Some(journal) => journal.remember(steps).map_err(|error| error.failure()),
+            None => Ok(()),
+        }
+    }
+
+    /// One line an effect; the work is in the task that it starts.
+    fn do_one(&mut self, effect: Effect) {
+        match &effect {
+            Effect::Tell(report) => return self.tell(report.clone()),
+            Effect::EndRound { failed, first } => self.end_round(*failed, *first),
+            Effect::CancelArtifact { artifact } => self.cancel(&Slot::Artifact(artifact.clone())),
+            Effect::CancelRelease { release } => self.cancel(&Slot::Release(release.clone())),
+            Effect::CloseForward(forward) => self.following.close(forward),
+            Effect::Follow { release } => {
+                self.following.follow(release, &self.desk, self.session.project());
+            }
+            Effect::StopFollowing => self.following.stop(),
+            Effect::Adopt(project) => self.saves.adopt(project, &self.desk),
+            Effect::BeginRound | Effect::Remember(_) => {}
+            Effect::Farewell { leftovers, kept } => self.farewell(leftovers, kept),
+            Effect::KeepAll => self.keep_all(),
+            Effect::Abort => self.abort(),
+            Effect::Exit(exit) => self.outcome = Some(*exit),
+            _ => {}
+        }
+        let slot = slot(&effect);
+        let cancel = CancellationToken::new();
+        let house = Arc::clone(&self.house);
+        let crash = refused(&effect, &Failure::bug("a task of the loop panicked"));
+        let reporter = self.reporter.clone();
+        let task = match effect {
+            Effect::Hash { artifact, generation, bases } => {
+                let project = self.session.project();
+                let Some(found) = project.artifacts.get(&artifact).cloned() else { return };
+                let project = project.clone();
+                self.tasks.spawn(images::hash(house, project, found, generation, bases))
+            }
+            Effect::Look { artifact, generation, image } => {
+                let inputs = self.desk.inputs(&artifact, generation);
+                self.tasks.spawn(images::look(house, inputs, artifact, generation, image))
+            }
+            Effect::Build { artifact, generation, image } => {
+                let inputs = self.desk.inputs(&artifact, generation);
+                let no_cache = self.request.no_cache;
+                let work = images::Work { house, reporter, artifact, generation, image };
+                self.tasks.spawn(images::build(work, inputs, no_cache, cancel.clone()))
+            }
+            Effect::Deliver { artifact, generation, image } => {
+                let work = images::Work { house, reporter, artifact, generation, image };
+                self.tasks.spawn(images::deliver(work, cancel.clone()))
+            }
+            Effect::Examine { release, generation } => {
+                let project = self.session.project().clone();
+                self.tasks.spawn(releases::examine(house, project, release, generation))
+            }
+            Effect::Render { release, generation, images } => {
+                let project = self.session.project().clone();
+                let known = self.desk.examined(&release);
+                let wishes = self.wishes(&release);
+                let work = releases::Work { house, reporter, project, release, generation };
+                self.tasks.spawn(releases::render(work, known, images, wishes))
+            }
+            Effect::Deploy { release, generation } => {
+                let project = self.session.project().clone();
+                let prepared = self.desk.prepared(&release, generation);
+                if let Some(plan) = prepared.as_ref().map(|prepared| &prepared.plan) {
+                    self.following.expect(&release, &plan.objects, &plan.namespace);
+                }
+                let work = releases::Work { house, reporter, project, release, generation };
+                self.tasks.spawn(releases::deploy(work, prepared, cancel.clone()))
+            }
+            Effect::Settle { release, generation } => {
+                let project = self.session.project().clone();
+                let objects = self.desk.objects(&release);
+                let work = releases::Work { house, reporter, project, release, generation };
+                self.tasks.spawn(releases::settle(work, objects, cancel.clone()))
+            }
+            Effect::RollBack { release, generation } => {
+                let project = self.session.project().clone();
+                let to = self.desk.revision_before(&release);
+                let work = releases::Work { house, reporter, project, release, generation };
+                self.tasks.spawn(releases::roll_back(work, to))
+            }
+            Effect::OpenForward(forward) => {
+                self.tasks.spawn(following::open(house, reporter, forward))
+            }
+            Effect::ReadConfig => {
+                let request = self.request.config.clone();
+                self.tasks.spawn(start::read_again(request))
+            }
+            Effect::Unwind(steps) => self.tasks.spawn(unwind(house, reporter, steps)),
+            _ => return,
+        };
+        if let Some(crash) = crash {
+            self.crashes.insert(task.id(), crash);
+        }
+        if let Some(slot) = slot {
+            self.cancels.insert(slot, cancel);
+        }
+    }
+
+    fn wishes(&self, release: &ReleaseName) -> releases::Wishes {
+        let steps = self.house.journal.as_ref().map(cleanup::Journal::steps).unwrap_or_default();
+        releases::Wishes {
+            keep_data: self.request.keep_data,
+            remembered: steps.iter().any(|step| step.release() == Some(release)),
+        }
+    }
+
+    fn tell(&mut self, report: Report) {
+        if report == Report::Leaving {
+            self.leaving_since = Some(Instant::now());
+        }
+        self.reporter.tell(report);
+    }
+
+    fn cancel(&mut self, slot: &Slot) {
+        if let Some(cancel) = self.cancels.remove(slot) {
+            cancel.cancel();
+        }
+    }
+
+    fn end_round(&mut self, failed: usize, first: bool) {
+        let took = self.round_began.elapsed();
+        self.house.save_caches();
+        self.reporter.tell(Report::Round { took, failed, first });
+        if first && self.request.goal == Goal::Watching {
+            self.saves.tell_watching(&self.reporter);
+        }
+    }
+
+    fn farewell(&mut self, leftovers: &[crate::model::Leftover], kept: &[String]) {
+        let took = self.leaving_since.map(|since| since.elapsed()).unwrap_or_default();
+        let (leftovers, kept) = (leftovers.to_vec(), kept.to_vec());
+        self.reporter.tell(Report::Stopped { took, leftovers, kept });
+    }
+
+    fn keep_all(&mut self) {
+        if let Some(journal) = &self.house.journal
+            && let Err(error) = journal.keep_all()
+        {
+            self.reporter.tell(Report::Failed(error.failure()));
+        }
+    }
+
+    fn abort(&mut self) {
+        self.tasks.abort_all();
+        tools::kill_all();
+    }
+
+    /// The command has ended: what it found goes to the caller, what it held goes.
+    async fn finish(mut self) -> Outcome {
+        self.following.stop();
+        self.house.save_caches();
+        for cancel in self.cancels.values() {
+            cancel.cancel();
+        }
+        self.tasks.abort_all();
+        let last = async { while self.tasks.join_next().await.is_some() {} };
+        // What does not end by itself is dropped with the set.
+        let _ = tokio::time::timeout(LAST_CALL, last).await;
+        let exit = self.outcome.unwrap_or(Exit::Failed);
+        let images = self.session.images();
+        let manifests = self.desk.manifests(self.session.project());
+        if let Some(cluster) = &self.house.cluster {
+            cluster.close();
+        }
+        Outcome { exit, images, manifests }
+    }
+}
+
+async fn unwind(house: Arc<House>, reporter: Reporter, steps: Vec<Undo>) -> Done {
+    let Some((cluster, journal)) = house.cluster.as_ref().zip(house.journal.as_ref()) else {
+        return Done::of(Event::Unwound(Vec::new()));
+    };
+    let tell = |report| reporter.tell(report);
+    let cancel = CancellationToken::new();
+    let left = cleanup::unwind(steps, cluster, journal, &tell, &cancel).await;
+    Done::of(Event::Unwound(left))
+}
+
+/// Whether an effect changes something outside, or leads to it.
+fn is_act(effect: &Effect) -> bool {
+    matches!(effect, Effect::Deploy { .. } | Effect::Build { .. } | Effect::Deliver { .. })
+}
+
+/// Whose work an effect starts.
+fn slot(effect: &Effect) -> Option<Slot> {
+    match effect {
+        Effect::Build { artifact, .. } | Effect::Deliver { artifact, .. } => {
+            Some(Slot::Artifact(artifact.clone()))
+        }
+        Effect::Deploy { release, .. }
+        | Effect::Settle { release, .. }
+        | Effect::Render { release, .. } => Some(Slot::Release(release.clone())),
+        _ => None,
+    }
+}
+
+/// The finishing event of an effect whose work could not be done.
+fn refused(effect: &Effect, failure: &Failure) -> Option<Event> {
+    let failure = failure.clone();
+    let end = End::Failed(failure.clone());
+    Some(match effect.clone() {
+        Effect::Hash { artifact, generation, .. } => {
+            Event::Hashed { artifact, generation, result: Err(failure) }
+        }
+        Effect::Look { artifact, generation, .. } => {
+            Event::Seen { artifact, generation, result: Err(failure) }
+        }
+        Effect::Build { artifact, generation, .. } => {
+            Event::Built { artifact, generation, result: Err(end) }
+        }
+        Effect::Deliver { artifact, generation, .. } => {
+            Event::Delivered { artifact, generation, result: Err(end) }
+        }
+        Effect::Examine { release, generation } => {
+            Event::Examined { release, generation, result: Err(failure) }
+        }
+        Effect::Render { release, generation, .. } => {
+            Event::Rendered { release, generation, result: Err(failure) }
+        }
+        Effect::Deploy { release, generation } => {
+            Event::Deployed { release, generation, result: Err(end) }
+        }
+        Effect::Settle { release, generation } => {
+            Event::Settled { release, generation, result: Err(end) }
+        }
+        Effect::RollBack { release, generation } => {
+            Event::RolledBack { release, generation, result: Err(failure) }
+        }
+        Effect::OpenForward(forward) => Event::ForwardOpened { forward, result: Err(failure) },
+        Effect::ReadConfig => Event::ConfigChanged(Err(failure)),
+        Effect::Unwind(steps) => {
+            let why = failure.what;
+            let left = steps.iter().rev().map(|step| crate::model::Leftover {
+                what: step.what(),
+                why: why.clone(),
+                by_hand: step.by_hand(),
+            });
+            Event::Unwound(left.collect())
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,302 @@
+//! What is done for a release: examined, rendered, deployed, settled. Each function is one task.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::deploy::{self, DeployError, UndoOptions};
+use crate::model::{
+    ArtifactName, Generation, ImageRef, Namespace, Project, Release, ReleaseName, Tag,
+};
+use crate::observe::{self, ObserveError, Settling};
+use crate::render::{self, Shape};
+use crate::report::{Failure, ReleaseNews, Report, Reporter};
+
+use super::super::{Deployed, End, Event, Examined, Rendered, Running};
+use super::desk::{Done, ExaminedRelease, Kept, Prepared};
+use super::house::House;
+
+/// What the acts on a release have in common.
+pub(super) struct Work {
+    pub(super) house: Arc<House>,
+    pub(super) reporter: Reporter,
+    pub(super) project: Project,
+    pub(super) release: ReleaseName,
+    pub(super) generation: Generation,
+}
+
+impl Work {
+    fn parts(&self) -> Result<(&Release, Namespace), Failure> {
+        let release = self.project.releases.get(&self.release);
+        let release = release.ok_or_else(|| dropped(&self.release))?;
+        Ok((release, self.house.namespace_of(release)))
+    }
+}
+
+fn dropped(release: &ReleaseName) -> Failure {
+    let what = format!("the configuration no longer has a release `{release}`");
+    Failure::work("wharf::engine::dropped", what)
+}
+
+/// Answers `Examine`.
+pub(super) async fn examine(
+    house: Arc<House>,
+    project: Project,
+    name: ReleaseName,
+    generation: Generation,
+) -> Done {
+    let Some(release) = project.releases.get(&name) else {
+        let result = Err(dropped(&name));
+        return Done::of(Event::Examined { release: name, generation, result });
+    };
+    match examined(&house, &project, release).await {
+        Err(failure) => {
+            Done::of(Event::Examined { release: name, generation, result: Err(failure) })
+        }
+        Ok((examined, kept)) => {
+            let result = Ok(examined);
+            let event = Event::Examined { release: name.clone(), generation, result };
+            Done::keeping(event, Kept::Examined(name, Arc::new(kept)))
+        }
+    }
+}
+
+async fn examined(
+    house: &House,
+    project: &Project,
+    release: &Release,
+) -> Result<(Examined, ExaminedRelease), Failure> {
+    let namespace = house.namespace_of(release);
+    let fingerprint = fingerprint(release.clone(), namespace.clone()).await?;
+    let found = match &house.deploy {
+        Some(scope) => {
+            Some(deploy::look(scope, release, &namespace).await.map_err(|error| error.failure())?)
+        }
+        None => None,
+    };
+    let record = found.as_ref().and_then(|found| found.record.as_ref());
+    let record = record.filter(|record| record.fingerprint == fingerprint);
+    // The record knows which images it uses, so that the unchanged run needs no Helm.
+    let known = record.filter(|record| {
+        record.images.keys().all(|artifact| project.artifacts.contains_key(artifact))
+    });
+    let (uses, shape) = match known {
+        Some(record) => (record.images.keys().cloned().collect::<BTreeSet<_>>(), None),
+        None => {
+            let shape = shape(house, project, release).await?;
+            (shape.uses.clone(), Some(shape))
+        }
+    };
+    let drift = found.as_ref().map(|found| found.drift.clone()).unwrap_or_default();
+    let running = known.filter(|_| drift.is_empty()).map(|record| Running {
+        fingerprint: record.fingerprint.clone(),
+        images: record.images.clone(),
+        revision: record.revision,
+    });
+    let watched = render::watched(release);
+    let kept = ExaminedRelease { shape, fingerprint: fingerprint.clone(), found, watched };
+    Ok((Examined { fingerprint, uses, running, drift }, kept))
+}
+
+async fn fingerprint(release: Release, namespace: Namespace) -> Result<String, Failure> {
+    let read = tokio::task::spawn_blocking(move || render::fingerprint(&release, &namespace));
+    match read.await {
+        Ok(read) => read.map_err(|error| error.failure()),
+        Err(_) => Err(Failure::bug("reading a release's files panicked")),
+    }
+}
+
+/// How a release's images get into it.
+async fn shape(house: &House, project: &Project, release: &Release) -> Result<Shape, Failure> {
+    let any = Tag::parse("wharf").map_err(|error| Failure::bug(error.to_string()))?;
+    let images: BTreeMap<ArtifactName, ImageRef> = (project.artifacts.keys())
+        .map(|name| (name.clone(), project.image(name, any.clone())))
+        .collect();
+    let scope = house.render().await?;
+    render::uses(&scope, release, &images).await.map_err(|error| error.failure())
+}
+
+/// What decides how a deploy will be taken back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wishes {
+    /// Claims stay.
+    pub(super) keep_data: bool,
+    /// The journal says already that the release is to be taken back.
+    pub(super) remembered: bool,
+}
+
+/// Answers `Render`.
+pub(super) async fn render(
+    work: Work,
+    known: Option<Arc<ExaminedRelease>>,
+    images: BTreeMap<ArtifactName, ImageRef>,
+    wishes: Wishes,
+) -> Done {
+    let prepared = prepare(&work, known, &images, wishes).await;
+    let Work { release, generation, .. } = work;
+    match prepared {
+        Err(failure) => Done::of(Event::Rendered { release, generation, result: Err(failure) }),
+        Ok((rendered, prepared)) => {
+            let result = Ok(rendered);
+            let event = Event::Rendered { release: release.clone(), generation, result };
+            Done::keeping(event, Kept::Prepared(release, generation, Arc::new(prepared)))
+        }
+    }
+}
+
+async fn prepare(
+    work: &Work,
+    known: Option<Arc<ExaminedRelease>>,
+    images: &BTreeMap<ArtifactName, ImageRef>,
+    wishes: Wishes,
+) -> Result<(Rendered, Prepared), Failure> {
+    let house = &work.house;
+    let (release, _) = work.parts()?;
+    let shape = match known.as_ref().and_then(|known| known.shape.clone()) {
+        Some(shape) => shape,
+        None => shape(house, &work.project, release).await?,
+    };
+    let scope = house.render().await?;
+    let rendered = render::render(&scope, release, &shape, images);
+    let rendered = rendered.await.map_err(|error| error.failure())?;
+    let why = why(known.as_deref(), &rendered.fingerprint, images);
+    let yaml = rendered.yaml.clone();
+    let (images, may_repair) = (images.clone(), wishes.remembered);
+    let plan = house.plan(release, rendered, images, wishes.keep_data, may_repair).await?;
+    let Some(scope) = &house.deploy else {
+        let prepared = Prepared { plan, found: None, yaml };
+        return Ok((Rendered { why, ..Rendered::default() }, prepared));
+    };
+    let mut found =
+        deploy::look(scope, release, &plan.namespace).await.map_err(|error| error.failure())?;
+    deploy::survey(scope, &plan, &mut found).await.map_err(|error| error.failure())?;
+    let options = UndoOptions {
+        keep_data: wishes.keep_data,
+        // What `run` left standing goes back to how `run` had left it.
+        roll_back: found.record.as_ref().is_some_and(|record| record.standing),
+        remembered: wishes.remembered,
+    };
+    let undo = deploy::undo_for(&found, &plan, &work.project.name, options)
+        .map_err(|error| error.failure())?;
+    let kept = deploy::kept(&found, &plan);
+    Ok((Rendered { undo, kept, why }, Prepared { plan, found: Some(found), yaml }))
+}
+
+/// Why what runs is not what is wanted, for a person.
+fn why(
+    known: Option<&ExaminedRelease>,
+    fingerprint: &str,
+    images: &BTreeMap<ArtifactName, ImageRef>,
+) -> String {
+    let Some(found) = known.and_then(|known| known.found.as_ref()) else {
+        return "first deploy".to_owned();
+    };
+    let Some(record) = &found.record else {
+        return match found.installed_by_other {
+            Some(revision) => format!("found at revision {revision}, installed by somebody else"),
+            None => "first deploy".to_owned(),
+        };
+    };
+    if record.fingerprint.is_empty() {
+        return "an earlier deploy did not end".to_owned();
+    }
+    if record.fingerprint != fingerprint {
+        return "its chart, values or manifests changed".to_owned();
+    }
+    let changed = images.iter().filter(|(name, image)| record.images.get(*name) != Some(image));
+    let changed: Vec<&str> = changed.map(|(name, _)| name.as_str()).collect();
+    match changed.as_slice() {
+        [] => "what runs is not as it was left".to_owned(),
+        names => format!("{} changed", names.join(", ")),
+    }
+}
+
+/// Answers `Deploy`.
+pub(super) async fn deploy(
+    work: Work,
+    prepared: Option<Arc<Prepared>>,
+    cancel: CancellationToken,
+) -> Done {
+    let began = Instant::now();
+    let deployed = deployed(&work, prepared.as_deref(), &cancel).await;
+    let Work { release, generation, .. } = work;
+    match deployed {
+        Err(end) => Done::of(Event::Deployed { release, generation, result: Err(end) }),
+        Ok(deployed) => {
+            let (revision, pruned) = (deployed.revision, deployed.pruned);
+            let result = Ok(Deployed { revision, pruned, took: began.elapsed() });
+            let event = Event::Deployed { release: release.clone(), generation, result };
+            Done::keeping(event, Kept::Deployed(release, deployed.inventory))
+        }
+    }
+}
+
+async fn deployed(
+    work: &Work,
+    prepared: Option<&Prepared>,
+    cancel: &CancellationToken,
+) -> Result<deploy::Deployed, End> {
+    let scope = work.house.deploy.as_ref();
+    let found = prepared.and_then(|prepared| prepared.found.as_ref());
+    let Some(((scope, prepared), found)) = scope.zip(prepared).zip(found) else {
+        return Err(End::Stale);
+    };
+    let (name, reporter) = (work.release.clone(), work.reporter.clone());
+    let tell = move |news: ReleaseNews| {
+        reporter.tell(Report::Release { name: name.clone(), news });
+    };
+    match deploy::deploy(scope, &prepared.plan, found, &tell, cancel).await {
+        Ok(deployed) => Ok(deployed),
+        Err(DeployError::Cancelled { .. }) => Err(End::Cancelled),
+        Err(error) => Err(End::Failed(error.failure())),
+    }
+}
+
+/// Answers `Settle`.
+pub(super) async fn settle(work: Work, objects: Vec<Value>, cancel: CancellationToken) -> Done {
+    let began = Instant::now();
+    let result = match settled(&work, &objects, &cancel).await {
+        Ok(()) => Ok(began.elapsed()),
+        Err(end) => Err(end),
+    };
+    let Work { release, generation, .. } = work;
+    Done::of(Event::Settled { release, generation, result })
+}
+
+async fn settled(work: &Work, objects: &[Value], cancel: &CancellationToken) -> Result<(), End> {
+    let Some(scene) = &work.house.scene else { return Ok(()) };
+    let (release, namespace) = work.parts().map_err(End::Failed)?;
+    let settling =
+        Settling { release: &work.release, namespace: &namespace, objects, rule: &release.wait };
+    let reporter = work.reporter.clone();
+    let tell = move |report: Report| reporter.tell(report);
+    match observe::settle(scene, settling, &tell, cancel).await {
+        Ok(()) => Ok(()),
+        Err(ObserveError::Cancelled) => Err(End::Cancelled),
+        Err(error) => Err(End::Failed(error.failure())),
+    }
+}
+
+/// Answers `RollBack`.
+pub(super) async fn roll_back(work: Work, to: Option<u32>) -> Done {
+    let result = rolled_back(&work, to).await;
+    let Work { release, generation, .. } = work;
+    Done::of(Event::RolledBack { release, generation, result })
+}
+
+async fn rolled_back(work: &Work, to: Option<u32>) -> Result<u32, Failure> {
+    let (release, namespace) = work.parts()?;
+    let Some((scope, to)) = work.house.deploy.as_ref().zip(to) else {
+        let what = format!("`{}` has no earlier revision to roll back to", release.name);
+        return Err(Failure::work("wharf::deploy::first_revision", what)
+            .help("it stays as it is, so that its pods can be looked at: `wharf status`"));
+    };
+    let cancel = CancellationToken::new();
+    deploy::roll_back(scope, &release.name, &namespace, to, &cancel)
+        .await
+        .map_err(|error| error.failure())?;
+    Ok(to)
+}

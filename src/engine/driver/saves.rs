@@ -1,0 +1,108 @@
+//! Saves: what is watched, and what a change concerns.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use tokio::sync::mpsc;
+
+use crate::graph;
+use crate::model::{ChangeSet, Project};
+use crate::report::{Report, Reporter};
+use crate::watch::{WatchOptions, WatchScope, Watcher};
+
+use super::super::{Goal, Request, Saved, Session};
+use super::desk::Desk;
+
+/// How many changed paths are told by name.
+const SHOWN: usize = 20;
+
+/// The watcher, where the command has one.
+pub(super) struct Saves {
+    watching: Option<Watching>,
+}
+
+struct Watching {
+    watcher: Watcher,
+    change_rx: mpsc::Receiver<ChangeSet>,
+    /// What releases depend on beyond their configuration, as last told to the watcher.
+    further: BTreeSet<PathBuf>,
+}
+
+impl Saves {
+    /// Watches the project, if the command is one that follows saves. When this returns, no save
+    /// is missed any more.
+    pub(super) async fn start(request: &Request, project: &Project, reporter: &Reporter) -> Self {
+        if request.goal != Goal::Watching {
+            return Self { watching: None };
+        }
+        let options = WatchOptions { poll: request.poll };
+        let (watcher, change_rx, notes) =
+            Watcher::start(WatchScope::of(project, &[]), options).await;
+        for note in notes {
+            reporter.warn(note, None);
+        }
+        Self { watching: Some(Watching { watcher, change_rx, further: BTreeSet::new() }) }
+    }
+
+    /// The next save. Safe to drop at any time.
+    pub(super) async fn next(&mut self, session: &Session, desk: &Desk) -> Saved {
+        loop {
+            let changes = match &mut self.watching {
+                Some(watching) => watching.change_rx.recv().await,
+                None => None,
+            };
+            let Some(changes) = changes else { return std::future::pending().await };
+            let saved = saved(changes, session.project(), desk);
+            if saved.config || !saved.artifacts.is_empty() || !saved.releases.is_empty() {
+                return saved;
+            }
+        }
+    }
+
+    /// Watches what belongs to `project` from here on, with what its releases turned out to
+    /// depend on.
+    pub(super) fn adopt(&mut self, project: &Project, desk: &Desk) {
+        let Some(watching) = &mut self.watching else { return };
+        let further = project.releases.keys().flat_map(|release| desk.watched(release));
+        watching.further = further.collect();
+        let further: Vec<PathBuf> = watching.further.iter().cloned().collect();
+        watching.watcher.update(WatchScope::of(project, &further));
+    }
+
+    /// The same, if a release turned out to depend on something new.
+    pub(super) fn extend(&mut self, project: &Project, desk: &Desk) {
+        let Some(watching) = &self.watching else { return };
+        let mut further = project.releases.keys().flat_map(|release| desk.watched(release));
+        if further.any(|path| !watching.further.contains(&path)) {
+            self.adopt(project, desk);
+        }
+    }
+
+    /// Looks at everything at once.
+    pub(super) fn flush(&self) {
+        if let Some(watching) = &self.watching {
+            watching.watcher.flush();
+        }
+    }
+
+    /// Says that saves are waited for.
+    pub(super) fn tell_watching(&self, reporter: &Reporter) {
+        let Some(Watching { watcher, .. }) = &self.watching else { return };
+        reporter.tell(Report::Watching { files: watcher.files(), note: watcher.note() });
+    }
+}
+
+fn saved(changes: ChangeSet, project: &Project, desk: &Desk) -> Saved {
+    let affected = graph::affected(project, &changes, |release| desk.watched(release));
+    let shown = changes.paths.iter().take(SHOWN).map(|path| {
+        let path = path.strip_prefix(&project.root).unwrap_or(path);
+        path.display().to_string()
+    });
+    Saved {
+        shown: shown.collect(),
+        artifacts: affected.artifacts,
+        releases: affected.releases,
+        config: affected.config,
+        changes,
+    }
+}

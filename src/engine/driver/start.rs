@@ -1,0 +1,219 @@
+//! Before the loop: the configuration is read, the cluster and the Engine are found.
+//!
+//! `dev` waits for what can be mended while it waits; every other command ends with the failure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::cleanup::Journal;
+use crate::cluster::{Cluster, ClusterOptions};
+use crate::config::{self, ConfigRequest};
+use crate::dockerfile;
+use crate::files::StateDir;
+use crate::graph::Graph;
+use crate::model::{
+    Builder, Delivery, DockerBuild, Key as Pressed, Origin, Platform, Project, Undo,
+};
+use crate::report::{Failure, FailureKind, Report, Reporter};
+use crate::tools::Tools;
+
+use super::super::{Event, Goal, Only, Options, Request};
+use super::desk::Done;
+use super::house::House;
+
+/// How long to wait before trying to begin again.
+const AGAIN: Duration = Duration::from_secs(2);
+
+/// How long the beginning may be silent.
+const SILENCE: Duration = Duration::from_millis(90);
+
+/// Everything that the loop begins with.
+pub(super) struct Start {
+    pub(super) house: House,
+    pub(super) project: Project,
+    pub(super) options: Options,
+    pub(super) undo: Vec<Undo>,
+}
+
+/// Begins, once that is possible. `None`: a person left before.
+pub(super) async fn start(
+    request: &Request,
+    tools: &Tools,
+    reporter: &Reporter,
+    keys: &mut mpsc::Receiver<Pressed>,
+) -> Result<Option<Start>, Failure> {
+    let mut told: Option<Failure> = None;
+    loop {
+        let attempt = async {
+            let begin = begin(request, tools, reporter);
+            tokio::pin!(begin);
+            tokio::select! {
+                biased;
+                done = &mut begin => return done,
+                () = tokio::time::sleep(SILENCE), if told.is_none() => {}
+            }
+            let why = "the cluster and Docker to answer".to_owned();
+            reporter.tell(Report::Waiting { name: "wharf".to_owned(), why });
+            begin.await
+        };
+        let failure = tokio::select! {
+            biased;
+            () = interrupted(keys) => return Ok(None),
+            done = attempt => match done {
+                Ok(start) => return Ok(Some(start)),
+                Err(failure) => failure,
+            },
+        };
+        if request.goal != Goal::Watching || !can_be_mended(&failure) {
+            return Err(failure);
+        }
+        if told.as_ref() != Some(&failure) {
+            reporter.tell(Report::Failed(failure.clone()));
+            let why = "this to be mended".to_owned();
+            reporter.tell(Report::Waiting { name: "wharf".to_owned(), why });
+            told = Some(failure);
+        }
+        tokio::select! {
+            biased;
+            () = interrupted(keys) => return Ok(None),
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+async fn interrupted(keys: &mut mpsc::Receiver<Pressed>) {
+    while keys.recv().await == Some(Pressed::Rebuild) {}
+}
+
+/// Whether it is worth waiting: something outside is missing that may come.
+fn can_be_mended(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Work
+        || ["::no_kubeconfig", "::no_such_context", "::no_context"]
+            .iter()
+            .any(|end| failure.code.ends_with(end))
+}
+
+async fn begin(request: &Request, tools: &Tools, reporter: &Reporter) -> Result<Start, Failure> {
+    let (project, notes) = read(&request.config)?;
+    let only = only(&project, &request.names)?;
+    let mut options = options(request, only);
+    let cluster = match request.goal {
+        Goal::Images | Goal::Manifests => connect(request, &project, tools).await.ok(),
+        Goal::Running | Goal::Following | Goal::Watching => {
+            Some(connect(request, &project, tools).await?)
+        }
+    };
+    let state = match &cluster {
+        Some(cluster) => StateDir::open(&request.paths.state, &project.name, cluster.identity()),
+        None => StateDir::open_without_cluster(&request.paths.state, &project.name),
+    };
+    let state = state.map_err(|error| error.failure())?;
+    let lock = match request.goal.deploys() {
+        true => Some(state.lock().map_err(|error| error.failure())?),
+        false => None,
+    };
+    let journal = match request.goal.deploys() {
+        true => Some(Journal::open(&state).map_err(|error| error.failure())?),
+        false => None,
+    };
+    let undo = journal.as_ref().map(Journal::owed).unwrap_or_default();
+    let house = House::open(request, &project, tools, cluster, state, journal, lock).await?;
+    options.pushes = house.delivery == Some(Delivery::Push);
+    tell_started(&house, &project, reporter);
+    for note in notes {
+        reporter.note(note);
+    }
+    Ok(Start { house, project, options, undo })
+}
+
+/// Reads the project, with the needs that its Dockerfiles show.
+fn read(request: &ConfigRequest) -> Result<(Project, Vec<String>), Failure> {
+    let loaded = config::load(request).map_err(|error| error.failure())?;
+    let project = config::with_inferred_needs(loaded.project, |artifact| match &artifact.builder {
+        Builder::Docker(docker) => images_named_in(docker),
+        Builder::Command(_) => BTreeSet::new(),
+    });
+    Graph::new(&project).map_err(|error| error.failure())?;
+    Ok((project, loaded.notes))
+}
+
+/// The images that a Dockerfile takes files from. One that cannot be read is told when it is
+/// hashed.
+fn images_named_in(docker: &DockerBuild) -> BTreeSet<String> {
+    let Ok(text) = std::fs::read(&docker.dockerfile) else { return BTreeSet::new() };
+    // Which processor it is for hardly ever decides which images are named; the hash asks again
+    // with the right one.
+    let any = Platform { os: "linux".to_owned(), arch: "amd64".to_owned(), variant: None };
+    let options = dockerfile::Options {
+        target: docker.target.as_deref(),
+        args: &docker.args,
+        platform: &any,
+        build_platform: &any,
+        contexts: &docker.contexts.keys().cloned().collect(),
+        triggers: &BTreeMap::new(),
+    };
+    let analysis = dockerfile::analyse(&text, &options);
+    analysis.bases.into_iter().map(|base| base.reference).collect()
+}
+
+/// Answers `ReadConfig`.
+pub(super) async fn read_again(request: ConfigRequest) -> Done {
+    let read = tokio::task::spawn_blocking(move || read(&request)).await;
+    let result = read.unwrap_or_else(|_| Err(Failure::bug("reading the configuration panicked")));
+    Done::of(Event::ConfigChanged(result.map(|(project, _)| Box::new(project))))
+}
+
+fn only(project: &Project, names: &[String]) -> Result<Only, Failure> {
+    let graph = Graph::new(project).map_err(|error| error.failure())?;
+    let selection = graph.select(names).map_err(|error| error.failure())?;
+    let named = selection.named.unwrap_or_default();
+    Ok(Only { artifacts: named.artifacts, releases: named.releases })
+}
+
+fn options(request: &Request, only: Only) -> Options {
+    Options {
+        only,
+        cleanup: request.cleanup,
+        wait: request.wait,
+        no_cache: request.no_cache,
+        no_build: request.no_build || request.goal == Goal::Manifests,
+        manual: request.manual,
+        tail: request.tail,
+        forward: request.forward,
+        given: request.given.clone(),
+        builds: request.builds,
+        ..Options::new(request.goal)
+    }
+}
+
+async fn connect(request: &Request, project: &Project, tools: &Tools) -> Result<Cluster, Failure> {
+    let options = ClusterOptions {
+        context: request.context.clone().or_else(|| project.cluster.context.clone()),
+        from_flag: request.context.is_some(),
+        namespace: request.namespace.clone().or_else(|| project.cluster.namespace.clone()),
+        allow: project.cluster.allow.clone(),
+        runtime_dir: request.paths.runtime.clone(),
+    };
+    Cluster::connect(&options, tools).await.map_err(|error| error.failure())
+}
+
+fn tell_started(house: &House, project: &Project, reporter: &Reporter) {
+    let (context, namespace) = match &house.cluster {
+        Some(cluster) => (cluster.context().to_string(), cluster.namespace().to_string()),
+        None => (String::new(), String::new()),
+    };
+    let file = match &project.origin {
+        Origin::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+        Origin::Inferred => None,
+    };
+    reporter.tell(Report::Started {
+        project: project.name.to_string(),
+        context,
+        namespace,
+        artifacts: project.artifacts.len(),
+        releases: project.releases.len(),
+        file,
+    });
+}

@@ -1,0 +1,390 @@
+//! The thread that watches: hints in, changes out.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::ChangeSet;
+
+use super::debounce::Debouncer;
+use super::native::{Hint, Native, NoWatches};
+use super::scope::WatchScope;
+use super::snapshot::{Hints, Snapshot, Watches};
+
+/// How saves are noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WatchOptions {
+    /// Look again and again instead of being told by the system: for shared folders of virtual
+    /// machines and networks, whose changes no system tells.
+    pub poll: bool,
+}
+
+/// Watches until it is dropped.
+#[derive(Debug)]
+pub struct Watcher {
+    order_tx: Sender<Order>,
+    thread: Option<JoinHandle<()>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    files: AtomicUsize,
+    note: Mutex<Option<String>>,
+}
+
+/// What the thread is told.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// By the system: something happened.
+    Hint(Hint),
+    /// Another scope.
+    Scope(WatchScope),
+    /// Look everywhere, at once.
+    Flush,
+    /// End.
+    Stop,
+}
+
+/// How many changes may wait for whoever reads them; when it is full, later ones are merged into
+/// one that follows.
+const WAITING: usize = 4;
+
+/// How soon a change is offered again that nobody took.
+const OFFER_PAUSE: Duration = Duration::from_millis(50);
+
+/// The look that backs hints up works one part in so many of the time: half a percent.
+const CALM: u32 = 200;
+
+/// Without hints it is all there is: an eighth of the time.
+const BRISK: u32 = 8;
+
+/// A round of the backing look takes at least this long, in small projects as well.
+const CALM_ROUND: Duration = Duration::from_secs(2);
+const BRISK_ROUND: Duration = Duration::from_millis(300);
+
+/// It works in portions of this length, so that a hint never waits for it.
+const PORTION: Duration = Duration::from_millis(4);
+
+impl Watcher {
+    /// Begins to watch. When this returns, everything in `scope` has been looked at, so that what
+    /// is read of it from here on is either current or told of as changed.
+    ///
+    /// The notes say why saves are noticed late, when they are.
+    pub async fn start(
+        scope: WatchScope,
+        options: WatchOptions,
+    ) -> (Self, mpsc::Receiver<ChangeSet>, Vec<String>) {
+        let (order_tx, order_rx) = channel();
+        let (change_tx, change_rx) = mpsc::channel(WAITING);
+        let (ready_tx, ready_rx) = oneshot::channel();
+        let shared = Arc::new(Shared::default());
+        let thread = {
+            let (order_tx, shared) = (order_tx.clone(), Arc::clone(&shared));
+            std::thread::spawn(move || {
+                let mut thread = Thread::new(options, order_tx, change_tx, shared);
+                thread.set_scope(scope);
+                thread.pending = ChangeSet::default();
+                let _ = ready_tx.send(());
+                thread.run(&order_rx);
+            })
+        };
+        let watcher = Self { order_tx, thread: Some(thread), shared };
+        // An error means that the thread has panicked; the receiver's end tells it.
+        let _ = ready_rx.await;
+        let notes = watcher.note().into_iter().collect();
+        (watcher, change_rx, notes)
+    }
+
+    /// Watches `scope` from here on. What changed in folders that are in both is told.
+    pub fn update(&self, scope: WatchScope) {
+        let _ = self.order_tx.send(Order::Scope(scope));
+    }
+
+    /// Looks everywhere at once, without waiting for a quiet.
+    pub fn flush(&self) {
+        let _ = self.order_tx.send(Order::Flush);
+    }
+
+    /// How many files are watched.
+    #[must_use]
+    pub fn files(&self) -> usize {
+        self.shared.files.load(Ordering::Relaxed)
+    }
+
+    /// Why saves are noticed late, when they are.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        self.shared.note.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    #[cfg(test)]
+    pub(super) fn hint(&self, hint: Hint) {
+        let _ = self.order_tx.send(Order::Hint(hint));
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        let _ = self.order_tx.send(Order::Stop);
+        if let Some(thread) = self.thread.take() {
+            // A look takes a fraction of a second; its panic was its own.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Thread {
+    order_tx: Sender<Order>,
+    change_tx: mpsc::Sender<ChangeSet>,
+    shared: Arc<Shared>,
+    snapshot: Snapshot,
+    /// `None`: by looking alone.
+    native: Option<Native>,
+    hints: Hints,
+    debouncer: Debouncer,
+    backing: Backing,
+    git_locks: Vec<PathBuf>,
+    /// Changes that nobody has taken yet.
+    pending: ChangeSet,
+    offered: Option<Instant>,
+}
+
+impl Thread {
+    fn new(
+        options: WatchOptions,
+        order_tx: Sender<Order>,
+        change_tx: mpsc::Sender<ChangeSet>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        let mut thread = Self {
+            order_tx,
+            change_tx,
+            shared,
+            snapshot: Snapshot::default(),
+            native: None,
+            hints: Hints::default(),
+            debouncer: Debouncer::default(),
+            backing: Backing::default(),
+            git_locks: Vec::new(),
+            pending: ChangeSet::default(),
+            offered: None,
+        };
+        if options.poll {
+            thread.tell("saves are looked for instead of being told of (polling)".to_owned());
+        } else {
+            match Native::start(thread.order_tx.clone()) {
+                Ok(native) => thread.native = Some(native),
+                Err(note) => thread.tell(note),
+            }
+        }
+        thread
+    }
+
+    fn tell(&self, note: String) {
+        *self.shared.note.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
+    }
+
+    fn run(&mut self, order_rx: &Receiver<Order>) {
+        loop {
+            let order = match self.next_due() {
+                Some(due) => order_rx.recv_timeout(due.saturating_duration_since(Instant::now())),
+                None => order_rx.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match order {
+                Ok(Order::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(order) => {
+                    self.obey(order);
+                    // What came meanwhile belongs to the same sign.
+                    while let Ok(order) = order_rx.try_recv() {
+                        if matches!(order, Order::Stop) {
+                            return;
+                        }
+                        self.obey(order);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let locks = &self.git_locks;
+            if self.debouncer.is_due(Instant::now(), || locks.iter().any(|lock| lock.exists())) {
+                self.look();
+            }
+            if self.backing.is_due(Instant::now()) {
+                self.back_up();
+            }
+            if !self.offer() {
+                return;
+            }
+        }
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let offer = self.offered.map(|offered| offered + OFFER_PAUSE);
+        [self.debouncer.due(), self.backing.due, offer].into_iter().flatten().min()
+    }
+
+    fn obey(&mut self, order: Order) {
+        match order {
+            Order::Hint(Hint::Path { path, is_structural }) => {
+                if self.snapshot.concerns(&path) {
+                    self.hints.add(&path, is_structural);
+                    self.debouncer.touch(Instant::now());
+                }
+            }
+            Order::Hint(Hint::Lost) => {
+                self.hints.add_all();
+                self.debouncer.touch(Instant::now());
+            }
+            Order::Scope(scope) => self.set_scope(scope),
+            Order::Flush => {
+                self.hints.add_all();
+                self.look();
+            }
+            Order::Stop => {}
+        }
+    }
+
+    fn set_scope(&mut self, scope: WatchScope) {
+        if scope == *self.snapshot.scope() {
+            return;
+        }
+        self.git_locks = git_locks(&scope);
+        let changed =
+            with_watches(&mut self.native, |watches| self.snapshot.set_scope(scope, watches));
+        self.pending.merge(changed);
+        self.after_look();
+    }
+
+    fn look(&mut self) {
+        self.debouncer.clear();
+        let hints = std::mem::take(&mut self.hints);
+        if hints.is_empty() {
+            return;
+        }
+        let changed =
+            with_watches(&mut self.native, |watches| self.snapshot.check(&hints, watches));
+        self.pending.merge(changed);
+        self.after_look();
+    }
+
+    fn after_look(&mut self) {
+        self.shared.files.store(self.snapshot.files(), Ordering::Relaxed);
+        if let Some(note) = self.native.as_mut().and_then(Native::trouble) {
+            self.tell(note);
+            self.native = None;
+            // What happened where no watch could be set was not told of.
+            self.hints.add_all();
+            self.debouncer.touch(Instant::now());
+        }
+        if self.backing.due.is_none() {
+            self.backing.due = Some(Instant::now());
+        }
+    }
+
+    /// Looks at a few folders, whether there was a hint or not.
+    fn back_up(&mut self) {
+        let started = Instant::now();
+        if self.backing.queue.is_empty() {
+            self.backing.queue = self.snapshot.folders().into();
+            self.backing.round = started;
+        }
+        while started.elapsed() < PORTION {
+            let Some(folder) = self.backing.queue.pop_front() else { break };
+            if let Some(found) = self.snapshot.differs(&folder)
+                && !found.is_empty()
+            {
+                self.hints.merge(found);
+                self.debouncer.touch(Instant::now());
+            }
+        }
+        let (slowness, shortest) =
+            if self.native.is_some() { (CALM, CALM_ROUND) } else { (BRISK, BRISK_ROUND) };
+        let now = Instant::now();
+        let rest = now + (now - started) * slowness;
+        self.backing.due = Some(match self.backing.queue.is_empty() {
+            true => rest.max(self.backing.round + shortest),
+            false => rest,
+        });
+    }
+
+    /// Hands changes over; `false` when nobody will ever take them.
+    fn offer(&mut self) -> bool {
+        if self.pending.is_empty() {
+            self.offered = None;
+            return !self.change_tx.is_closed();
+        }
+        match self.change_tx.try_send(std::mem::take(&mut self.pending)) {
+            Ok(()) => {
+                self.offered = None;
+                true
+            }
+            Err(mpsc::error::TrySendError::Full(changed)) => {
+                self.pending = changed;
+                self.offered = Some(Instant::now());
+                true
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        }
+    }
+}
+
+/// The look that notices what no hint tells of: writes through memory maps, network folders.
+#[derive(Debug)]
+struct Backing {
+    queue: VecDeque<PathBuf>,
+    due: Option<Instant>,
+    /// When the round began.
+    round: Instant,
+}
+
+impl Default for Backing {
+    fn default() -> Self {
+        Self { queue: VecDeque::new(), due: None, round: Instant::now() }
+    }
+}
+
+impl Backing {
+    fn is_due(&self, now: Instant) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+}
+
+fn with_watches<T>(native: &mut Option<Native>, look: impl FnOnce(&mut dyn Watches) -> T) -> T {
+    match native {
+        Some(native) => look(native),
+        None => look(&mut NoWatches),
+    }
+}
+
+/// The locks that Git holds while it rewrites the files of a repository that is watched.
+fn git_locks(scope: &WatchScope) -> Vec<PathBuf> {
+    let mut locks: Vec<PathBuf> = scope
+        .roots
+        .iter()
+        .map(|root| root.path.as_path())
+        .chain(scope.files.iter().map(PathBuf::as_path))
+        .filter_map(|path| path.ancestors().find_map(git_folder))
+        .map(|folder| folder.join("index.lock"))
+        .collect();
+    locks.sort();
+    locks.dedup();
+    locks
+}
+
+/// The folder that holds the index of the repository whose top is `folder`, if it is one.
+fn git_folder(folder: &Path) -> Option<PathBuf> {
+    let git = folder.join(".git");
+    let meta = git.metadata().ok()?;
+    if meta.is_dir() {
+        return Some(git);
+    }
+    // A further worktree, or a submodule: a file says where the folder is.
+    let text = std::fs::read_to_string(&git).ok()?;
+    Some(folder.join(text.strip_prefix("gitdir:")?.trim()))
+}

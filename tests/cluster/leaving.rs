@@ -1,0 +1,227 @@
+//! Leaving at any moment, by any way: the cluster, the Engine, ports and processes are as before.
+
+use crate::support::{Inventory, Project, Wharf, get, kubectl, wait_for};
+
+/// A service whose build, hook and start can each be made to last.
+struct Slow {
+    build: bool,
+    hook: bool,
+    start: bool,
+}
+
+const QUICK: Slow = Slow { build: false, hook: false, start: false };
+
+fn project(slow: &Slow) -> Project {
+    let project = Project::example("hello");
+    if slow.build {
+        let dockerfile = project.read("Dockerfile");
+        let stamp = std::process::id();
+        project.write("Dockerfile", &format!("{dockerfile}RUN echo {stamp} && sleep 300\n"));
+    }
+    if slow.hook {
+        project.write(
+            "chart/templates/hook.yaml",
+            r#"apiVersion: batch/v1
+kind: Job
+metadata:
+  name: "{{ .Release.Name }}-migrate"
+  annotations: {helm.sh/hook: "pre-install,pre-upgrade"}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: migrate
+          image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+          command: ["sleep", "300"]
+"#,
+        );
+    }
+    if slow.start {
+        project.edit("chart/templates/deployment.yaml", "/healthz", "/never?");
+        project.edit("app.py", "self.send_response(200)", "self.send_response(503)");
+    }
+    project
+}
+
+/// Brings a session to a moment, leaves, and compares.
+fn check(
+    slow: &Slow,
+    moment: impl FnOnce(&mut Wharf),
+    leave: impl FnOnce(&mut Wharf) -> Option<i32>,
+) {
+    let project = project(slow);
+    let before = Inventory::take();
+    let mut wharf = Wharf::start_in_terminal(&project, &["dev"]);
+    moment(&mut wharf);
+    assert_eq!(leave(&mut wharf), Some(0));
+    drop(wharf);
+    assert_nothing_since(&before, &project);
+}
+
+fn assert_nothing_since(before: &Inventory, project: &Project) {
+    assert_eq!(Inventory::take().since(before), Vec::<String>::new());
+    let run: Vec<_> = std::fs::read_dir(project.home().join("run/wharf"))
+        .map(|folder| folder.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    assert_eq!(run, Vec::<std::path::PathBuf>::new(), "the runtime folder is empty");
+}
+
+fn ctrl_c(wharf: &mut Wharf) -> Option<i32> {
+    wharf.press(b"\x03");
+    wharf.wait().code()
+}
+
+fn news(wharf: &mut Wharf, what: &str, report: &str, news: &str) {
+    wharf.next(what, |told| (told["report"] == report && told["news"] == news).then_some(()));
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn ctrl_c_during_a_build() {
+    let slow = Slow { build: true, ..QUICK };
+    let moment = |wharf: &mut Wharf| {
+        wharf.next("the sleeping step", |told| {
+            let sleeps = told["step"].as_str().is_some_and(|step| step.contains("sleep 300"));
+            (told["news"] == "step" && sleeps).then_some(())
+        });
+    };
+    check(&slow, moment, ctrl_c);
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn ctrl_c_when_a_load_begins() {
+    check(&QUICK, |wharf| news(wharf, "the build", "artifact", "built"), ctrl_c);
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn ctrl_c_while_a_hook_runs() {
+    let slow = Slow { hook: true, ..QUICK };
+    let moment = |wharf: &mut Wharf| {
+        wharf.next("the running hook", |told| {
+            (told["news"] == "hook" && told["state"] == "running").then_some(())
+        });
+    };
+    check(&slow, moment, ctrl_c);
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn ctrl_c_while_it_settles() {
+    let slow = Slow { start: true, ..QUICK };
+    check(&slow, |wharf| news(wharf, "the wait", "release", "settling"), ctrl_c);
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn ctrl_c_when_all_is_quiet() {
+    check(&QUICK, |wharf| assert_eq!(wharf.round(), 0), ctrl_c);
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn sigterm() {
+    let project = project(&QUICK);
+    let before = Inventory::take();
+    let mut wharf = Wharf::start(&project, &["dev"]);
+    assert_eq!(wharf.round(), 0);
+    wharf.signal("TERM");
+    assert_eq!(wharf.wait().code(), Some(0));
+    drop(wharf);
+    assert_nothing_since(&before, &project);
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn the_terminal_is_gone() {
+    let project = project(&QUICK);
+    let before = Inventory::take();
+    let mut wharf = Wharf::start_in_terminal(&project, &["dev"]);
+    let port = wharf.port("service/hello");
+    assert_eq!(wharf.round(), 0);
+    // The terminal ends, and with it everything wharf could write to.
+    wharf.signal("KILL");
+    wharf.wait();
+    drop(wharf);
+    wait_for("the port closed", || get(port, "/").is_none().then_some(()));
+    wait_for("everything gone", || Inventory::take().since(&before).is_empty().then_some(()));
+    assert_nothing_since(&before, &project);
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn a_second_ctrl_c_leaves_at_once_and_names_what_is_left() {
+    let project = project(&QUICK);
+    let before = Inventory::take();
+    let mut wharf = Wharf::start_in_terminal(&project, &["dev"]);
+    assert_eq!(wharf.round(), 0);
+    wharf.press(b"\x03");
+    wharf.next("the way out", |told| (told["report"] == "leaving").then_some(()));
+    wharf.press(b"\x03");
+    assert_eq!(wharf.wait().code(), Some(130));
+    let left = wharf.next("what is left", |told| {
+        (told["report"] == "stopped").then(|| told["leftovers"].as_array().cloned())?
+    });
+    assert!(!left.is_empty());
+    assert!(left.iter().all(|left| !left["by_hand"].as_str().unwrap_or_default().is_empty()));
+    let (status, _) = Wharf::run(&project, &["delete"]);
+    assert_eq!(status.code(), Some(0));
+    assert_nothing_since(&before, &project);
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn delete_finishes_after_kill_9() {
+    let project = project(&QUICK);
+    let before = Inventory::take();
+    let mut wharf = Wharf::start(&project, &["dev"]);
+    assert_eq!(wharf.round(), 0);
+    wharf.signal("KILL");
+    wharf.wait();
+    let (status, _) = Wharf::run(&project, &["delete"]);
+    assert_eq!(status.code(), Some(0));
+    // The private kubeconfig of a process that was killed goes with the next start.
+    assert_nothing_since(&before, &project);
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn what_was_there_before_stays() {
+    let project = project(&QUICK);
+    kubectl(&["create", "namespace", project.namespace()]);
+    let create = ["create", "configmap", "mine", "-n", project.namespace(), "--from-literal=a=b"];
+    kubectl(&create);
+    let before = Inventory::take();
+    let mut wharf = Wharf::start(&project, &["dev"]);
+    assert_eq!(wharf.round(), 0);
+    assert_eq!(wharf.interrupt(), Some(0));
+    drop(wharf);
+    let after = Inventory::take();
+    assert_eq!(after.since(&before), Vec::<String>::new());
+    assert_eq!(before.since(&after), Vec::<String>::new(), "nothing of what was there is gone");
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn cleanup_can_be_declined() {
+    let project = project(&QUICK);
+    let mut wharf = Wharf::start(&project, &["dev", "--cleanup=false"]);
+    assert_eq!(wharf.round(), 0);
+    assert_eq!(wharf.interrupt(), Some(0));
+    let ready = [
+        "get",
+        "deployment",
+        "hello",
+        "-n",
+        project.namespace(),
+        "-o",
+        "jsonpath={.status.readyReplicas}",
+    ];
+    assert_eq!(kubectl(&ready), "1");
+    let (status, _) = Wharf::run(&project, &["delete"]);
+    assert_eq!(status.code(), Some(0));
+}

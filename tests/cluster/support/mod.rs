@@ -1,0 +1,67 @@
+//! What the tests have in common.
+
+mod inventory;
+mod project;
+mod wharf;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+pub use inventory::Inventory;
+pub use project::Project;
+pub use wharf::Wharf;
+
+/// How long anything may take on a machine that is busy with other things.
+pub const LIMIT: Duration = Duration::from_secs(180);
+
+/// Waits until `fact` holds.
+///
+/// # Panics
+///
+/// After [`LIMIT`].
+pub fn wait_for<T>(what: &str, mut fact: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = fact() {
+            return found;
+        }
+        assert!(began.elapsed() < LIMIT, "{what}: not seen within {} s", LIMIT.as_secs());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Runs a program to its end and returns what it wrote.
+///
+/// # Panics
+///
+/// When it fails.
+pub fn output(program: &str, args: &[&str]) -> String {
+    let output = Command::new(program).args(args).output().expect("the program starts");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {args:?}: {error}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// `kubectl` in the testbed's cluster.
+pub fn kubectl(args: &[&str]) -> String {
+    output("kubectl", args)
+}
+
+/// What a server on 127.0.0.1 answers to `GET path`; `None` while it does not answer with 200.
+pub fn get(port: u16, path: &str) -> Option<String> {
+    use std::io::{Read as _, Write as _};
+    let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
+    let mut stream = std::net::TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(35))).ok()?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    head.starts_with("HTTP/1.1 200").then(|| body.trim().to_owned())
+}
+
+/// A port of 127.0.0.1 that nobody listens on.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
+}

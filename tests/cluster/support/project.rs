@@ -1,0 +1,99 @@
+//! A project in a folder of its own, with a namespace of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Tells the projects of one test run apart.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A copy of an example, or a project made of a few files. Gone with the test, namespace included.
+pub struct Project {
+    root: tempfile::TempDir,
+    name: String,
+    namespace: String,
+}
+
+impl Project {
+    /// A copy of `examples/NAME`.
+    pub fn example(name: &str) -> Self {
+        let project = Self::empty(name);
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+        copy(&from, &project.folder());
+        project
+    }
+
+    /// A folder called `name` with these files.
+    pub fn of(name: &str, files: &[(&str, &str)]) -> Self {
+        let project = Self::empty(name);
+        for (path, text) in files {
+            project.write(path, text);
+        }
+        project
+    }
+
+    fn empty(name: &str) -> Self {
+        let root = tempfile::tempdir().expect("a folder can be made");
+        std::fs::create_dir_all(root.path().join(name)).expect("a folder can be made");
+        std::fs::create_dir_all(root.path().join("home/run")).expect("a folder can be made");
+        let nth = NEXT.fetch_add(1, Ordering::Relaxed);
+        let namespace = format!("t{}-{nth}", std::process::id());
+        Self { root, name: name.to_owned(), namespace }
+    }
+
+    /// The project's folder.
+    pub fn folder(&self) -> PathBuf {
+        self.root.path().join(&self.name)
+    }
+
+    /// Where wharf keeps its own files for this project.
+    pub fn home(&self) -> PathBuf {
+        self.root.path().join("home")
+    }
+
+    /// The namespace that it is deployed to.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Writes a file, as an editor that saves in place does.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.folder().join(path);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).expect("a folder can be made");
+        }
+        std::fs::write(&path, text).expect("a file can be written");
+    }
+
+    /// Reads a file.
+    pub fn read(&self, path: &str) -> String {
+        std::fs::read_to_string(self.folder().join(path)).expect("the file can be read")
+    }
+
+    /// Replaces `from` by `to` in a file; both must differ and `from` must be there.
+    pub fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = self.read(path);
+        assert!(text.contains(from), "`{from}` is in {path}");
+        self.write(path, &text.replace(from, to));
+    }
+}
+
+impl Drop for Project {
+    /// Whatever a failed test left goes with its namespace.
+    fn drop(&mut self) {
+        let delete = ["delete", "namespace", &self.namespace, "--ignore-not-found", "--wait=false"];
+        let _ = std::process::Command::new("kubectl").args(delete).output();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a folder can be made");
+    for entry in std::fs::read_dir(from).expect("the example is there") {
+        let entry = entry.expect("the example can be read");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("it has a type").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).expect("the example can be copied");
+        }
+    }
+}
