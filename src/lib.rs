@@ -32,7 +32,7 @@
 //!
 //! # Invariants
 //!
-//! - `model`, `report`, `graph` and the session do no I/O; `config` does in one function.
+//! - `model`, `report`, `graph` and the session do no I/O; `config` does in `load` and `infer`.
 //! - Only `ui` prints; only `cli` reads the environment; only `tools` starts processes.
 //! - Nothing outside the process is made before its `Undo` is on disk.
 //! - A failure in the loop never ends it: it becomes state, and the next save tries again.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use globset::GlobBuilder;
 use ignore::WalkBuilder;
 
-use super::error::{ConfigError, Problem, closest};
-use super::resolve::{Claim, Must, absolute, claimed, is_glob};
+use super::error::{ConfigError, Problem, closest, said};
+use super::resolve::{Claim, Must, absolute, is_glob};
 
 /// Names of the configuration file, the first wins.
 const FILE_NAMES: &[&str] = &["wharf.yaml", "wharf.yml"];
@@ -62,7 +62,7 @@ pub(super) fn text(path: &Path) -> Result<String, ConfigError> {
 
 /// Whether the disk is as `claim` has it.
 pub(super) fn check(claim: &Claim, root: &Path) -> Result<(), Problem> {
-    let path = claimed(claim, root);
+    let path = said(&claim.path, root);
     let (sort, help) = (claim.sort, claim.help.clone());
     let wrong = |what| Problem::WrongPath { sort, path: path.clone(), what, help: String::new() };
     if claim.must == Must::Match {
@@ -106,7 +106,7 @@ fn neighbour(path: &Path, root: &Path) -> Option<String> {
         .collect();
     let mut meant = there.join(closest(&name, &names)?);
     meant.extend(below);
-    meant.exists().then(|| super::error::said(&meant, root))
+    meant.exists().then(|| said(&meant, root))
 }
 
 /// Whether any file matches the absolute `glob`.

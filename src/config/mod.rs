@@ -13,6 +13,7 @@ mod disk;
 mod document;
 mod error;
 mod expand;
+mod forms;
 mod inference;
 mod mask;
 mod merge;

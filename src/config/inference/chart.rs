@@ -10,8 +10,9 @@ use regex::Regex;
 use serde_json::Value;
 
 use super::super::resolve::fit;
-use super::deployable::{Deployable, Found, Shape, images, repository, services};
+use super::deployable::{Deployable, Shape};
 use super::listing::{Listing, folder_of, is_below, is_yaml, joined, name_of};
+use super::objects::{Found, images, repository, services};
 
 static EXPRESSION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\{\{-?\s*(.*?)\s*-?\}\}").expect("it is a regular expression"));

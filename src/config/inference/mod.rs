@@ -7,6 +7,7 @@ mod chart;
 mod deployable;
 mod dockerfiles;
 mod listing;
+mod objects;
 mod pairing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,8 +24,9 @@ use super::provenance::Provenance;
 use super::resolve::{absolute, local_port, project_name};
 use super::{Loaded, document};
 
-use deployable::{Deployable, Service, Shape};
+use deployable::{Deployable, Shape};
 use dockerfiles::Candidate;
+use objects::Service;
 use pairing::Pairing;
 
 pub(super) use listing::Listing;

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::needs::own;
 use super::Question;
-use super::deployable::{Deployable, is_well_known};
+use super::deployable::Deployable;
 use super::dockerfiles::{Candidate, references_of};
 use super::listing::{Listing, name_of};
+use super::objects::is_well_known;
 use crate::model::ArtifactName;
 
 /// What stands beside a guess in the answer to a question.
