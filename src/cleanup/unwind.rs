@@ -56,7 +56,7 @@ pub(super) fn independent(steps: Vec<Undo>) -> Vec<Vec<Undo>> {
     if concerns.contains(&Concern::Everything) {
         return vec![steps];
     }
-    let mut groups: Vec<(BTreeSet<Namespace>, Vec<(usize, Undo)>)> = Vec::new();
+    let mut groups: Vec<Group> = Vec::new();
     for (index, (step, concern)) in steps.into_iter().zip(concerns).enumerate() {
         let Concern::Namespaces(mut namespaces) = concern else { continue };
         let mut members = vec![(index, step)];
@@ -75,6 +75,9 @@ pub(super) fn independent(steps: Vec<Undo>) -> Vec<Vec<Undo>> {
     let steps = groups.into_iter().map(|(_, steps)| steps);
     steps.map(|steps| steps.into_iter().map(|(_, step)| step).collect()).collect()
 }
+
+/// The namespaces of a group, and its steps with their places in the list.
+type Group = (BTreeSet<Namespace>, Vec<(usize, Undo)>);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Concern {

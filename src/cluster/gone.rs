@@ -80,7 +80,9 @@ impl Cluster {
             kube::runtime::watcher::Error::WatchError(status) => {
                 self.explain(kube::Error::Api(status))
             }
-            other => self.explain(kube::Error::Service(Box::new(other))),
+            other @ kube::runtime::watcher::Error::NoResourceVersion => {
+                self.explain(kube::Error::Service(Box::new(other)))
+            }
         }
     }
 }

@@ -116,11 +116,8 @@ impl One<'_> {
                 field_validation: Some(ValidationDirective::Strict),
                 ..PatchParams::default()
             };
-            let error =
-                match self.api.patch(name, &params, &Patch::Apply(&self.manifest.value)).await {
-                    Ok(_) => return Ok(()),
-                    Err(error) => error,
-                };
+            let patch = Patch::Apply(&self.manifest.value);
+            let Err(error) = self.api.patch(name, &params, &patch).await else { return Ok(()) };
             let kube::Error::Api(status) = &error else { return Err(self.refused(error)) };
             match status.code {
                 409 => {

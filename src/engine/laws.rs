@@ -248,7 +248,7 @@ impl World {
             }
             Effect::Build { artifact, generation, image } => {
                 let now = self.truth();
-                let is_stale = now[&artifact] != image && self.files[&artifact] % 3 == 0;
+                let is_stale = now[&artifact] != image && self.files[&artifact].is_multiple_of(3);
                 let result = match (well, is_stale) {
                     (true, true) => Err(End::Stale),
                     (true, false) => {

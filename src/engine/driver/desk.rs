@@ -51,8 +51,6 @@ pub(super) enum Kept {
 pub(super) struct ExaminedRelease {
     /// How its images get into it; absent where the record in the cluster says all that is needed.
     pub(super) shape: Option<Shape>,
-    /// Hash over all that goes into it but the images.
-    pub(super) fingerprint: String,
     /// What there is of it in the cluster.
     pub(super) found: Option<Found>,
     /// Files and folders whose change means examining it anew.
@@ -133,11 +131,6 @@ impl Desk {
     pub(super) fn objects(&self, release: &ReleaseName) -> Vec<Value> {
         let objects = self.objects.get(release).into_iter().flatten();
         objects.map(ObjectRef::to_value).collect()
-    }
-
-    /// The same by name.
-    pub(super) fn object_refs(&self, release: &ReleaseName) -> &[ObjectRef] {
-        self.objects.get(release).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The revision that ran before the last deploy.

@@ -187,11 +187,6 @@ impl House {
         })
     }
 
-    /// Where things are written that outlive the session.
-    pub(super) fn state(&self) -> &StateDir {
-        &self.state
-    }
-
     /// Writes down what the next start can use.
     pub(super) fn save_caches(&self) {
         let path: PathBuf = self.state.path().join(STAT_CACHE);

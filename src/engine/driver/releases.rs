@@ -97,7 +97,7 @@ async fn examined(
         revision: record.revision,
     });
     let watched = render::watched(release);
-    let kept = ExaminedRelease { shape, fingerprint: fingerprint.clone(), found, watched };
+    let kept = ExaminedRelease { shape, found, watched };
     Ok((Examined { fingerprint, uses, running, drift }, kept))
 }
 
@@ -116,7 +116,7 @@ async fn shape(house: &House, project: &Project, release: &Release) -> Result<Sh
         .map(|name| (name.clone(), project.image(name, any.clone())))
         .collect();
     let scope = house.render().await?;
-    render::uses(&scope, release, &images).await.map_err(|error| error.failure())
+    render::uses(scope, release, &images).await.map_err(|error| error.failure())
 }
 
 /// What decides how a deploy will be taken back.
@@ -160,7 +160,7 @@ async fn prepare(
         None => shape(house, &work.project, release).await?,
     };
     let scope = house.render().await?;
-    let rendered = render::render(&scope, release, &shape, images);
+    let rendered = render::render(scope, release, &shape, images);
     let rendered = rendered.await.map_err(|error| error.failure())?;
     let why = why(known.as_deref(), &rendered.fingerprint, images);
     let yaml = rendered.yaml.clone();
