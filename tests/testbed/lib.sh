@@ -83,8 +83,8 @@ may_sys_resource() {
 # The process of PIDFILE, if it is still the one that the testbed started with WORD in its command line.
 own_process() {
   local pid
-  pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -- "$2" &&
-    echo "$pid"
+  pid=$(cat "$1" 2>/dev/null) && [ -n "$pid" ] && [ -r "/proc/$pid/cmdline" ] &&
+    tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF -- "$2" && echo "$pid"
 }
 
 # What is mounted below a folder, innermost first.

@@ -382,6 +382,13 @@ kubeadmConfigPatches:
 - |
   kind: ClusterConfiguration
   etcd: {local: {extraArgs: [{name: unsafe-no-fsync, value: "true"}]}}
+# A busy machine needs longer than kubeadm waits.
+- |
+  kind: InitConfiguration
+  timeouts: {kubeletHealthCheck: 8m0s, controlPlaneComponentHealthCheck: 8m0s, kubernetesAPICall: 5m0s}
+- |
+  kind: JoinConfiguration
+  timeouts: {kubeletHealthCheck: 8m0s, kubernetesAPICall: 5m0s, tlsBootstrap: 8m0s, discovery: 8m0s}
 CONFIG
   if [ -z "$image" ]; then
     case $source_ in
@@ -393,7 +400,7 @@ CONFIG
   docker network inspect kind >/dev/null 2>&1 || echo kind >"$state/network"
   if [ "$nodes" -gt 1 ]; then more_inotify; fi
   kind_command create cluster --name "$name" --config "$dir/config" --kubeconfig "$dir/kubeconfig" \
-    ${image:+--image "$image"} --wait 180s
+    ${image:+--image "$image"} --wait 300s
   if [ ! -e "$bin/kubectl" ]; then
     docker cp "$name-control-plane:/usr/bin/kubectl" "$bin/kubectl.part"
     mv "$bin/kubectl.part" "$bin/kubectl"
