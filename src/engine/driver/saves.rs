@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc;
 
 use crate::graph;
-use crate::model::{ChangeSet, Project};
+use crate::model::{Builder, ChangeSet, Project};
 use crate::report::{Report, Reporter};
 use crate::watch::{WatchOptions, WatchScope, Watcher};
 
@@ -102,7 +102,16 @@ fn saved(changes: ChangeSet, project: &Project, desk: &Desk) -> Saved {
         shown: shown.collect(),
         artifacts: affected.artifacts,
         releases: affected.releases,
-        config: affected.config,
+        config: affected.config || names_images(&changes, project),
         changes,
     }
+}
+
+/// Whether a Dockerfile is among the changes: what it builds from decides which image needs which,
+/// and that is part of the project.
+fn names_images(changes: &ChangeSet, project: &Project) -> bool {
+    project.artifacts.values().any(|artifact| match &artifact.builder {
+        Builder::Docker(docker) => changes.paths.contains(&docker.dockerfile),
+        Builder::Command(_) => false,
+    })
 }

@@ -2,7 +2,6 @@
 //!
 //! `dev` waits for what can be mended while it waits; every other command ends with the failure.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -10,12 +9,9 @@ use tokio::sync::mpsc;
 use crate::cleanup::Journal;
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::config::{self, ConfigRequest};
-use crate::dockerfile;
 use crate::files::StateDir;
 use crate::graph::Graph;
-use crate::model::{
-    Builder, Delivery, DockerBuild, Key as Pressed, Origin, Platform, Project, Undo,
-};
+use crate::model::{Delivery, Key as Pressed, Origin, Project, Undo};
 use crate::report::{Failure, FailureKind, Report, Reporter};
 use crate::tools::Tools;
 
@@ -128,34 +124,11 @@ async fn begin(request: &Request, tools: &Tools, reporter: &Reporter) -> Result<
     Ok(Start { house, project, options, undo })
 }
 
-/// Reads the project, with the needs that its Dockerfiles show.
+/// Reads the project. Its order is checked here, because a Dockerfile may close a circle.
 fn read(request: &ConfigRequest) -> Result<(Project, Vec<String>), Failure> {
     let loaded = config::load(request).map_err(|error| error.failure())?;
-    let project = config::with_inferred_needs(loaded.project, |artifact| match &artifact.builder {
-        Builder::Docker(docker) => images_named_in(docker),
-        Builder::Command(_) => BTreeSet::new(),
-    });
-    Graph::new(&project).map_err(|error| error.failure())?;
-    Ok((project, loaded.notes))
-}
-
-/// The images that a Dockerfile takes files from. One that cannot be read is told when it is
-/// hashed.
-fn images_named_in(docker: &DockerBuild) -> BTreeSet<String> {
-    let Ok(text) = std::fs::read(&docker.dockerfile) else { return BTreeSet::new() };
-    // Which processor it is for hardly ever decides which images are named; the hash asks again
-    // with the right one.
-    let any = Platform { os: "linux".to_owned(), arch: "amd64".to_owned(), variant: None };
-    let options = dockerfile::Options {
-        target: docker.target.as_deref(),
-        args: &docker.args,
-        platform: &any,
-        build_platform: &any,
-        contexts: &docker.contexts.keys().cloned().collect(),
-        triggers: &BTreeMap::new(),
-    };
-    let analysis = dockerfile::analyse(&text, &options);
-    analysis.bases.into_iter().map(|base| base.reference).collect()
+    Graph::new(&loaded.project).map_err(|error| error.failure())?;
+    Ok((loaded.project, loaded.notes))
 }
 
 /// Answers `ReadConfig`.
