@@ -7,13 +7,13 @@ use futures::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::dockerfile::{Analysis, Options, Visibility, analyse};
-use crate::files::FilesError;
+use crate::files::{FilesError, Globs};
 use crate::model::{
     Artifact, ArtifactName, Builder, CommandBuild, DockerBuild, ImageRef, NamedContext, Platform,
 };
 
 use super::bases::{Applied, Bases, Lookup, Names, ask_engine};
-use super::context::{self, Globs, Unread};
+use super::context::{self, Unread};
 use super::inputs::{BuildInputs, CommandInputs, DockerInputs, InputsKind, NamedInputs};
 use super::why::InputsDigest;
 use super::{BuildError, BuildScope};

@@ -107,8 +107,8 @@ pub(super) trait Watches {
 }
 
 impl Snapshot {
-    /// Takes on a scope. What folders hold that were not watched before counts as seen; what
-    /// changed in the others is told.
+    /// Takes on a scope. What it has more than the last one counts as seen; what changed in both
+    /// is told.
     pub(super) fn set_scope(&mut self, scope: WatchScope, watches: &mut dyn Watches) -> ChangeSet {
         self.wanted = scope.read();
         let mut single: Vec<PathBuf> = scope.files.iter().cloned().collect();
@@ -123,7 +123,7 @@ impl Snapshot {
             }
         }
         single.extend(self.wanted.roots().map(Path::to_owned));
-        self.scope = scope;
+        let old = std::mem::replace(&mut self.scope, scope);
         self.names = names_by_folder(single);
         let unwanted: Vec<PathBuf> = self
             .folders
@@ -138,14 +138,16 @@ impl Snapshot {
             watches.remove(&folder);
         }
         let told = BTreeMap::new();
-        let mut look = Look { is_first: true, ..Look::new(&told, watches) };
+        let mut look = Look::new(&told, watches);
         let mut first: BTreeSet<PathBuf> = self.names.keys().cloned().collect();
         first.extend(self.wanted.roots().map(Path::to_owned));
         for folder in first {
             self.look(&folder, None, true, &mut look);
         }
         let changed = look.changed;
-        ChangeSet { paths: self.told(changed) }
+        let mut paths = self.told(changed);
+        paths.retain(|path| covers(&old, path));
+        ChangeSet { paths }
     }
 
     /// The scope that is watched.
@@ -237,13 +239,8 @@ impl Snapshot {
                 changed.insert(alias.clone());
             }
         }
-        changed.retain(|path| self.scope_has(path));
+        changed.retain(|path| covers(&self.scope, path));
         changed
-    }
-
-    /// Whether `path` is something that was asked for, not only on the way to it.
-    fn scope_has(&self, path: &Path) -> bool {
-        self.scope.files.contains(path) || self.wanted.roots().any(|root| path.starts_with(root))
     }
 
     /// Whether `folder` differs from what was seen, without taking note of it: what a look there
@@ -341,7 +338,7 @@ impl Snapshot {
                 None => true,
                 Some(seen) => !is_same(&seen.stat, &stat) || (seen.is_doubtful() && was_told()),
             };
-            if is_changed && !(look.is_first && is_new) {
+            if is_changed {
                 look.changed.insert(path.clone());
             }
             if let Some(seen) = &seen
@@ -403,16 +400,19 @@ struct Look<'a> {
     told: &'a BTreeMap<PathBuf, BTreeSet<OsString>>,
     watches: &'a mut dyn Watches,
     changed: BTreeSet<PathBuf>,
-    /// Folders that were not watched before hold nothing that changed.
-    is_first: bool,
     /// A folder that shows single files is gone: they may have to be watched from further up.
     has_lost: bool,
 }
 
 impl<'a> Look<'a> {
     fn new(told: &'a BTreeMap<PathBuf, BTreeSet<OsString>>, watches: &'a mut dyn Watches) -> Self {
-        Self { told, watches, changed: BTreeSet::new(), is_first: false, has_lost: false }
+        Self { told, watches, changed: BTreeSet::new(), has_lost: false }
     }
+}
+
+/// Whether `path` is something that `scope` asks for, not only on the way to it.
+fn covers(scope: &WatchScope, path: &Path) -> bool {
+    scope.files.contains(path) || scope.roots.iter().any(|root| path.starts_with(&root.path))
 }
 
 /// Whether nothing that matters differs: a folder's times and size follow from what it holds,
