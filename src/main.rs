@@ -10,6 +10,9 @@ fn main() -> ExitCode {
         Ok(false) => {}
         Err(error) => return cli::refuse(&error),
     }
+    if let Some(code) = cli::post_render() {
+        return code;
+    }
     let request = match cli::parse(std::env::args_os()) {
         Ok(request) => request,
         Err(code) => return code,

@@ -29,6 +29,20 @@ fn tools() -> Tools {
     Tools::new(std::env::vars_os().collect())
 }
 
+/// The Helm on the `PATH`, and the testbed's Helm 4.
+async fn helms() -> &'static [Tools] {
+    static HELMS: tokio::sync::OnceCell<Vec<Tools>> = tokio::sync::OnceCell::const_new();
+    let find = async {
+        let up = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testbed/up.sh");
+        let told = tools().command(up).args(["part", "helm4"]).run().await.unwrap().text();
+        let folder = told.lines().find_map(|line| line.strip_prefix("export PATH=")).unwrap();
+        let folder = folder.strip_suffix(":$PATH").unwrap().to_owned();
+        let path = tools().variable("PATH").unwrap().to_string_lossy().into_owned();
+        vec![tools(), tools().with_variable("PATH", format!("{folder}:{path}"))]
+    };
+    HELMS.get_or_init(|| find).await
+}
+
 impl Case {
     /// A chart `demo` with these values and one template.
     fn new(values: &str, template: &str) -> Self {
@@ -71,9 +85,13 @@ impl Case {
     }
 
     fn scope(&self) -> RenderScope {
+        self.scope_with(tools())
+    }
+
+    fn scope_with(&self, tools: Tools) -> RenderScope {
         let namespace = Namespace::parse("shop").unwrap();
         let folder = self.folder.path().to_owned();
-        RenderScope::new(tools(), namespace, self.delivery.clone(), folder)
+        RenderScope::new(tools, namespace, self.delivery.clone(), folder)
     }
 
     fn release(&self) -> Release {
@@ -86,22 +104,27 @@ impl Case {
         }))
     }
 
-    async fn render(&self) -> Result<(Shape, Rendered), RenderError> {
-        let (scope, release) = (self.scope(), self.release());
+    async fn render(&self, tools: Tools) -> Result<(Shape, Rendered), RenderError> {
+        let (scope, release) = (self.scope_with(tools), self.release());
         let shape = render::uses(&scope, &release, &self.images).await?;
         let rendered = render::render(&scope, &release, &shape, &self.images).await?;
         Ok((shape, rendered))
     }
 
-    /// Renders and says through which keys, with which images.
+    /// Renders and says through which keys, with which images; each Helm must say the same.
     async fn check(&self, keys: &[&str], images: &[&str]) -> Rendered {
-        let (shape, rendered) = self.render().await.unwrap_or_else(|error| {
-            panic!("{:#?}", error.failure());
-        });
-        let found: BTreeSet<&str> = shape.keys.values().flatten().map(String::as_str).collect();
-        assert_eq!(found, keys.iter().copied().collect(), "keys\n{}", rendered.yaml);
-        assert_eq!(images_in(&rendered.yaml), images, "{}", rendered.yaml);
-        rendered
+        let mut all = Vec::new();
+        for tools in helms().await {
+            let (shape, rendered) = self.render(tools.clone()).await.unwrap_or_else(|error| {
+                panic!("{:#?}", error.failure());
+            });
+            let found: BTreeSet<&str> = shape.keys.values().flatten().map(String::as_str).collect();
+            assert_eq!(found, keys.iter().copied().collect(), "keys\n{}", rendered.yaml);
+            assert_eq!(images_in(&rendered.yaml), images, "{}", rendered.yaml);
+            all.push(rendered);
+        }
+        assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "Helm 3 and 4 differ: {all:#?}");
+        all.remove(0)
     }
 }
 
@@ -377,8 +400,11 @@ async fn a_chart_that_checks_its_tag_falls_back_to_post_rendering() {
     assert!(rendered.post_render);
 }
 
-async fn failure(case: &Case) -> String {
-    let failure = case.render().await.unwrap_err().failure();
+async fn failure(case: &Case, tools: &Tools) -> String {
+    let failure = match case.render(tools.clone()).await {
+        Ok(_) => return "it renders".to_owned(),
+        Err(error) => error.failure(),
+    };
     let text = format!(
         "{}\n{}\n{}\n{}\n{}",
         failure.code,
@@ -393,6 +419,12 @@ async fn failure(case: &Case) -> String {
 #[tokio::test]
 #[ignore = "needs helm"]
 async fn failures_name_the_place_and_the_way_out() {
+    let [three, four] = helms().await else { panic!("there are two Helms") };
+    insta::assert_snapshot!("helm3", failures(three).await);
+    insta::assert_snapshot!("helm4", failures(four).await);
+}
+
+async fn failures(tools: &Tools) -> String {
     let mut all = String::new();
     let mut add = |name: &str, text: String| {
         for part in ["# ", name, "\n", &text, "\n\n"] {
@@ -400,31 +432,31 @@ async fn failures_name_the_place_and_the_way_out() {
         }
     };
     let hook = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate, annotations: {\"helm.sh/hook\": pre-install}}\nspec: {template: {spec: {containers: [{name: db-migrate, image: \"api:1\"}]}}}\n";
-    add("hard-coded hook", failure(&Case::new("{}", hook)).await);
+    add("hard-coded hook", failure(&Case::new("{}", hook), tools).await);
     let both = pod("\"{{ .Values.image.repository }}:{{ .Values.image.tag }}\"") + "---\n" + hook;
-    add("with a key", failure(&Case::new("image: {repository: api, tag: a}", &both)).await);
+    add("with a key", failure(&Case::new("image: {repository: api, tag: a}", &both), tools).await);
     let always = pod("\"{{ .Values.image.repository }}:{{ .Values.image.tag }}\"")
         + "    imagePullPolicy: {{ .Values.image.pullPolicy }}\n";
     let values =
         "image: {repository: api, tag: a, pullPolicy: Always}\nother: {pullPolicy: Always}";
-    add("always", failure(&Case::new(values, &always)).await);
-    add("nil", failure(&Case::new("a: {}", "a: b\nc: {{ .Values.a.b.c }}\n")).await);
-    add("fail", failure(&Case::new("", "a: b\n{{ fail \"no way\" }}\n")).await);
-    add("syntax", failure(&Case::new("", "a: b\nc: {{ .Values.x }\n")).await);
+    add("always", failure(&Case::new(values, &always), tools).await);
+    add("nil", failure(&Case::new("a: {}", "a: b\nc: {{ .Values.a.b.c }}\n"), tools).await);
+    add("fail", failure(&Case::new("", "a: b\n{{ fail \"no way\" }}\n"), tools).await);
+    add("syntax", failure(&Case::new("", "a: b\nc: {{ .Values.x }\n"), tools).await);
     let helper = "{{- define \"x\" -}}\n{{ .Values.a.b.c }}\n{{- end }}\n";
     let nested = Case::new("a: {}", "a: {{ include \"x\" . }}\n").file("templates/_x.tpl", helper);
-    add("nested", failure(&nested).await);
+    add("nested", failure(&nested, tools).await);
     let schema = Case::new("a: 1", "# x\n")
         .file("values.schema.json", "{\"properties\": {\"a\": {\"type\": \"string\"}}}");
-    add("schema", failure(&schema).await);
+    add("schema", failure(&schema, tools).await);
     let missing = Case::new("", "# x\n").file(
         "Chart.yaml",
         "apiVersion: v2\nname: demo\nversion: 0.1.0\ndependencies:\n- {name: redis, version: 1.0.0, repository: \"https://charts.example\"}\n",
     );
-    add("dependency", failure(&missing).await);
-    add("yaml", failure(&Case::new("", "a: b\n c: d\n")).await);
-    add("values", failure(&Case::new("a: b\n c: d\n", "# x\n")).await);
-    insta::assert_snapshot!(all);
+    add("dependency", failure(&missing, tools).await);
+    add("yaml", failure(&Case::new("", "a: b\n c: d\n"), tools).await);
+    add("values", failure(&Case::new("a: b\n c: d\n", "# x\n"), tools).await);
+    all
 }
 
 #[tokio::test]
@@ -441,6 +473,18 @@ async fn kustomizations_get_their_images() {
     let rendered = render::render(&case.scope(), &release, &shape, &case.images).await.unwrap();
     assert_eq!(images_in(&rendered.yaml), ["api:0123456789abcdef"]);
     assert_eq!(rendered.objects[0]["metadata"]["name"], "dev-p");
+}
+
+#[tokio::test]
+#[ignore = "needs kubectl"]
+async fn a_kustomization_that_lacks_a_file_says_which() {
+    let case = Case::new("", "").file("k/kustomization.yaml", "resources: [gone.yaml]\n");
+    let folder = case.chart().join("k");
+    let release = release(ReleaseSource::Manifests(ManifestSource::Kustomize(folder)));
+    let error = render::uses(&case.scope(), &release, &case.images).await.unwrap_err();
+    let failure = error.failure();
+    assert!(failure.what.contains("gone.yaml"), "{failure:#?}");
+    assert!(failure.what.len() < 300 && failure.what.lines().count() == 1, "{failure:#?}");
 }
 
 #[tokio::test]
@@ -467,4 +511,35 @@ async fn subcharts_beside_the_chart_are_packed_again_when_they_change() {
 
 fn write(path: &Path, text: &str) {
     std::fs::write(path, text).unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs helm"]
+async fn helm_runs_wharf_as_its_post_renderer() {
+    let hook = "---\n".to_owned()
+        + &pod("api:1")
+            .replace("{name: p}", "{name: h, annotations: {\"helm.sh/hook\": pre-install}}");
+    let case = Case::new("{}\n", &(pod("api:1 # why") + &hook));
+    for (tools, hooks_too) in helms().await.iter().zip([false, true]) {
+        let folder = case.folder.path().join("a folder");
+        let wharf = Path::new(env!("CARGO_BIN_EXE_wharf"));
+        let scope = case.scope_with(tools.clone());
+        let made = render::post_renderer(&scope, wharf, &folder, &case.images).await.unwrap();
+        let mut command = tools.command("helm").args(["template", "demo"]).arg(case.chart());
+        command = match made {
+            render::PostRenderer::Program { path, args } => {
+                let args =
+                    args.into_iter().flat_map(|arg| ["--post-renderer-args".to_owned(), arg]);
+                command.arg("--post-renderer").arg(path).args(args)
+            }
+            render::PostRenderer::Plugin { name, folder, args } => {
+                assert!(args.is_empty());
+                command.args(["--post-renderer", &name]).variable("HELM_PLUGINS", folder)
+            }
+        };
+        let text = command.run().await.unwrap().text();
+        let wanted = "api:0123456789abcdef\" # why";
+        assert!(text.contains(wanted), "{text}");
+        assert_eq!(!text.contains("image: api:1\n"), hooks_too, "{text}");
+    }
 }

@@ -19,6 +19,7 @@ mod logs;
 mod loop_command;
 mod loop_options;
 mod parts;
+mod post_render;
 mod render;
 mod run;
 mod schema;
@@ -42,6 +43,7 @@ pub use completions::complete;
 pub use dispatch::dispatch;
 pub use global::GlobalArgs;
 pub use loop_options::{LoopCommand, LoopOptions};
+pub use post_render::post_render;
 
 /// The Kubernetes inner loop: save a file, and the change runs in the cluster
 #[derive(Debug, Clone, Parser)]

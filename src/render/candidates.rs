@@ -69,10 +69,15 @@ impl Finder<'_> {
 
     fn map(&mut self, map: &Map<String, Value>, path: &ValuePath) {
         let kin = self.kin(map);
-        for (key, value) in map {
-            self.value(value, &path.key(key), key, kin);
-        }
         let names_a_tag = map.keys().any(|key| is_tag_key(key));
+        for (key, value) in map {
+            // With a tag beside it, a plain name that may stay need not be tried; charts build
+            // much else of names.
+            let is_plain = value.as_str().is_some_and(|text| !text.contains(':'));
+            if key != "name" || !names_a_tag || !is_plain || self.targets.moves() {
+                self.value(value, &path.key(key), key, kin);
+            }
+        }
         if kin == Kin::Ours && !names_a_tag {
             // `{{ .tag | default .Chart.AppVersion }}` needs no key in the values.
             self.add(path.key("tag"), Form::Tag, "", true);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use regex::Regex;
 use serde_json::Value;
 
 use crate::model::Release;
@@ -38,16 +40,38 @@ pub(super) async fn build(
         command = command.arg("--enable-helm");
     }
     let output = command.time_limit(LIMIT).run().await.map_err(|source| {
-        let tail = source.output_tail().join("\n");
-        match tail.trim().trim_start_matches(['E', 'e']).strip_prefix("rror: ") {
-            Some(message) => RenderError::Kustomize {
-                release: release.name.clone(),
-                message: message.trim().to_owned(),
-            },
+        match said(&source.output_tail().join("\n")) {
+            Some(message) => RenderError::Kustomize { release: release.name.clone(), message },
             None => RenderError::Tool { release: release.name.clone(), source },
         }
     })?;
     Ok(output.text())
+}
+
+/// The cause in what kustomize says, which nests one message per kustomization on the way.
+pub(super) fn said(tail: &str) -> Option<String> {
+    static FROM: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"accumulating resources from '([^']*)': ").expect("the pattern is valid")
+    });
+    let text = match tail.split_once("err=\"") {
+        // kubectl writes it as a line of a log.
+        Some((_, quoted)) => serde_json::from_str(&format!("\"{}", quoted.trim_end())).ok()?,
+        None => tail.split_once("rror: ")?.1.trim().to_owned(),
+    };
+    let text: String = text;
+    let inner = FROM.captures_iter(&text).last().map_or(text.clone(), |captures| {
+        let end = captures.get(0).map_or(0, |whole| whole.end());
+        let reason = text[end..].split("': must build at directory").next().unwrap_or_default();
+        format!("`{}`: {}", &captures[1], reason.trim_end_matches('\''))
+    });
+    // `lstat PATH: no such file or directory`: the path has been said.
+    let inner = match inner.split_once(": evalsymlink failure on ") {
+        Some((name, reason)) => {
+            format!("{name}: {}", reason.rsplit(": ").next().unwrap_or(reason))
+        }
+        None => inner,
+    };
+    Some(inner.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 /// What a kustomization is made of.

@@ -208,11 +208,29 @@ struct Known {
     artifact_by_place: BTreeMap<(String, String), ArtifactName>,
     tags: BTreeSet<String>,
     digests: BTreeSet<String>,
+    /// How many objects of each kind each template makes; absent where the chart did not render.
+    counts: Option<Counts>,
+}
+
+/// Template and kind → number of objects.
+type Counts = BTreeMap<(Option<String>, String), usize>;
+
+fn group(document: &Document) -> (Option<String>, String) {
+    let kind = document.value.get("kind").and_then(Value::as_str).unwrap_or_default();
+    (document.source.clone(), kind.to_owned())
+}
+
+fn counts(documents: &[Document]) -> Counts {
+    let mut counts = Counts::new();
+    for document in documents {
+        *counts.entry(group(document)).or_default() += 1;
+    }
+    counts
 }
 
 impl Known {
     fn of(documents: &[Document], targets: &Targets) -> Self {
-        let mut known = Self::default();
+        let mut known = Self { counts: Some(counts(documents)), ..Self::default() };
         for FoundImage { object, path, image, .. } in
             documents.iter().flat_map(|document| images::found_in(&document.value))
         {
@@ -343,9 +361,18 @@ impl Prober<'_, '_> {
     fn read(&self, documents: &[Document]) -> Reading {
         let mut reading = Reading::default();
         let mut told = Vec::new();
+        let appeared = self.appeared(documents);
         for document in documents {
+            let is_new = appeared.contains(&group(document));
             for found in images::found_in(&document.value) {
                 let tokens = marks::tokens(&found.image);
+                if is_new {
+                    // A value that was empty turns something on: it is no place for a tag.
+                    reading.refused.extend(
+                        marks::indices(&tokens)
+                            .filter(|index| self.candidates[*index].before.is_empty()),
+                    );
+                }
                 let before = self.before(&found.image);
                 let place = (self.before(&found.object), found.path.clone());
                 let artifact = self
@@ -387,6 +414,15 @@ impl Prober<'_, '_> {
             }
         }
         reading
+    }
+
+    /// Templates and kinds that make more objects with marks than without.
+    fn appeared(&self, documents: &[Document]) -> BTreeSet<(Option<String>, String)> {
+        let Some(before) = &self.known.counts else { return BTreeSet::new() };
+        let more = counts(documents).into_iter();
+        more.filter(|(group, count)| before.get(group).is_none_or(|before| count > before))
+            .map(|(group, _)| group)
+            .collect()
     }
 
     /// `text` with each mark replaced by what stands in its place without wharf.

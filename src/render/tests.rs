@@ -133,6 +133,22 @@ fn a_value_that_happens_to_equal_the_tag_is_used_only_where_nothing_else_reads_i
     assert_eq!(keys(&answer), ["channel"]);
 }
 
+#[test]
+fn a_value_that_turns_something_on_stays_empty() {
+    let targets = targets(&[("api", "api:0f")]);
+    let tree = json!({"image": "api", "tag": "1", "debug": {"image": "api", "tag": ""}});
+    let (answer, images) = found(&tree, &targets, &|values| {
+        let mut images = vec![format!("{}:{}", text(values, "image"), text(values, "tag"))];
+        let debug = text(values, "debug.tag");
+        if !debug.is_empty() {
+            images.push(format!("api:{debug}"));
+        }
+        Ok(images)
+    });
+    assert_eq!(keys(&answer), ["tag"]);
+    assert_eq!(images, ["api:0f"]);
+}
+
 /// How a made-up chart makes one image.
 #[derive(Debug, Clone)]
 enum ImageForm {
@@ -506,6 +522,26 @@ fn a_manifest_that_is_none_is_shown() {
 fn lists_are_taken_apart_and_empty_documents_skipped() {
     let text = "---\n# nothing\n---\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: a}}\n- {apiVersion: v1, kind: Pod, metadata: {name: b}}\n---\n";
     assert_eq!(manifests::parse(Path::new("a.yaml"), text).unwrap().len(), 2);
+}
+
+#[test]
+fn what_kustomize_says_is_brought_down_to_the_cause() {
+    let check = |said: &str, expected: &str| {
+        assert_eq!(kustomize::said(said).as_deref(), Some(expected));
+    };
+    check(
+        r#"E1121 11:35:25.300900   17189 run.go:72] "command failed" err="accumulating resources: accumulation err='accumulating resources from 'gone.yaml': evalsymlink failure on '/k/gone.yaml' : lstat /k/gone.yaml: no such file or directory': must build at directory: not a valid directory: evalsymlink failure""#,
+        "`gone.yaml`: no such file or directory",
+    );
+    check(
+        "Error: accumulating resources: accumulation err='accumulating resources from '../base': read /b: accumulating resources from 'a.yaml': MalformedYAMLError: yaml: line 3: did not find expected key in File: a.yaml'",
+        "`a.yaml`: MalformedYAMLError: yaml: line 3: did not find expected key in File: a.yaml",
+    );
+    check(
+        "Error: invalid Kustomization: json: unknown field \"x\"",
+        "invalid Kustomization: json: unknown field \"x\"",
+    );
+    assert_eq!(kustomize::said("Killed"), None);
 }
 
 fn project() -> tempfile::TempDir {
