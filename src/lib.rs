@@ -6,25 +6,25 @@
 //! not import each other (`tests/tidy.rs` keeps that).
 //!
 //! ```text
-//! 9  cli/       one file per subcommand: flags, help text, flags → options; no logic
-//! 8  ui/        the only room that prints: Report → terminal text or JSON lines
-//! 7  engine/    the loop: session (pure) and driver; `build`, `render`, `deploy`, `run` are the
+//! 10 cli/       one file per subcommand: flags, help text, flags → options; no logic
+//! 9  ui/        the only room that prints: Report → terminal text or JSON lines
+//! 8  engine/    the loop: session (pure) and driver; `build`, `render`, `deploy`, `run` are the
 //!               same loop with a goal that is reached
 //!    ops/       commands that are not the loop: delete logs status init doctor config
-//! 6  cleanup/   the journal on disk; running Undo steps newest first; leftovers
-//! 5  watch/     file events → debounced ChangeSet
+//! 7  cleanup/   the journal on disk; running Undo steps newest first; leftovers
+//! 6  watch/     file events → debounced ChangeSet
 //!    build/     context files → content hash → BuildKit, the classic builder, the user's command
 //!    load/      image → nodes of kind or k3d
 //!    push/      image → registry
 //!    render/    image references → Helm values, kustomize, raw YAML → manifests
 //!    deploy/    helm upgrade --install, server-side apply, prune, the record in the cluster
 //!    observe/   settling, port forwards, logs, crashes: what runs, made visible
-//! 4  cluster/   kube context, client, pinned identity; which kind of cluster this is
-//! 3  config/    wharf.yaml or plain folders → validated Project, errors with positions
+//! 5  cluster/   kube context, client, pinned identity; which kind of cluster this is
+//! 4  config/    wharf.yaml or plain folders → validated Project, errors with positions
 //!    graph/     Project → order of artifacts and releases; what a changed path affects
-//! 2  tools/     run helm, kind, kubectl: process group, time limit, captured output
-//!    docker/    the Engine: endpoint and context, credentials, client
+//! 3  docker/    the Engine: endpoint and context, credentials, client
 //!    dockerfile/ instructions, stages, what a build can see; .dockerignore
+//! 2  tools/     run helm, kind, kubectl: process group, time limit, captured output
 //!    files/     walking with ignore rules, stat cache, atomic writes, state directory
 //! 1  report/    what can be told: Report, Failure, Reporter (a channel end)
 //! 0  model/     the nouns: Project, names, hashes, releases, forwards, Undo

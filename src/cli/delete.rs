@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use crate::ops::DeleteRequest;
+
 use super::global::examples;
 use super::parts::NameArgs;
 
@@ -14,11 +16,18 @@ use super::parts::NameArgs;
 ]))]
 pub struct DeleteArgs {
     #[command(flatten)]
-    pub(super) names: NameArgs,
+    names: NameArgs,
     /// Keep the claims for volumes and their data
     #[arg(long)]
-    pub(super) keep_data: bool,
+    keep_data: bool,
     /// Say what would be taken back, and change nothing
     #[arg(long)]
-    pub(super) dry_run: bool,
+    dry_run: bool,
+}
+
+impl DeleteArgs {
+    pub(super) fn request(self) -> DeleteRequest {
+        let (names, keep_data, dry_run) = (self.names.names, self.keep_data, self.dry_run);
+        DeleteRequest { names, keep_data, dry_run }
+    }
 }

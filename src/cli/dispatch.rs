@@ -8,8 +8,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Key, Paths};
+use crate::cluster::ClusterOptions;
+use crate::config;
+use crate::config::ConfigRequest;
+use crate::model::{Key, Paths, Project};
 use crate::ops;
+use crate::ops::{DeleteRequest, Place};
 use crate::report::{Failure, FailureKind, Report, Reporter};
 use crate::tools::Tools;
 use crate::ui;
@@ -18,6 +22,7 @@ use crate::ui::{Keys, UiOptions};
 use super::environment::Environment;
 use super::global::GlobalArgs;
 use super::inputs::{PRESSES, Signals, pass_on};
+use super::logs::LogsArgs;
 use super::loop_command::loop_command;
 use super::{Cli, Command, LoopOptions, completions, trace};
 
@@ -77,7 +82,9 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
     inputs.shutdown().await;
     let code = ended.unwrap_or_else(|failure| {
         let code = code_of(failure.kind);
-        reporter.tell(Report::Failed(failure));
+        if code != INTERRUPTED {
+            reporter.tell(Report::Failed(failure));
+        }
         code
     });
     drop(reporter);
@@ -125,9 +132,116 @@ fn code_of(kind: FailureKind) -> u8 {
     }
 }
 
+impl Call {
+    /// Where the configuration is, as the flags say.
+    pub(super) fn config_request(&self) -> ConfigRequest {
+        ConfigRequest {
+            dir: self.paths.cwd.clone(),
+            file: self.global.file.clone(),
+            profiles: self.global.profile.clone(),
+            environment: self.tools.variables(),
+            home: Some(self.paths.home.clone()),
+        }
+    }
+
+    /// Which cluster is meant, as the flags and `project` say.
+    pub(super) fn cluster_options(&self, project: Option<&Project>) -> ClusterOptions {
+        let choice = project.map(|project| project.cluster.clone()).unwrap_or_default();
+        ClusterOptions {
+            context: self.global.context.clone().or(choice.context),
+            from_flag: self.global.context.is_some(),
+            namespace: self.global.namespace.clone().or(choice.namespace),
+            allow: choice.allow,
+            runtime_dir: self.paths.runtime.clone(),
+        }
+    }
+
+    /// The project and the cluster that a command of `ops` works on.
+    fn place(&self) -> Result<Place, Failure> {
+        let loaded = config::load(&self.config_request()).map_err(|error| error.failure())?;
+        Ok(Place {
+            cluster: self.cluster_options(Some(&loaded.project)),
+            project: loaded.project,
+            paths: self.paths.clone(),
+            tools: self.tools.clone(),
+            reporter: self.reporter.clone(),
+        })
+    }
+
+    async fn status(mut self, names: Vec<String>) -> Result<u8, Failure> {
+        let place = self.place()?;
+        let work = ops::status(&place, &names);
+        let well = until_interrupted(work, &mut self.key_rx).await??;
+        Ok(if well { DONE } else { FAILED })
+    }
+
+    async fn logs(mut self, args: LogsArgs) -> Result<u8, Failure> {
+        let place = self.place()?;
+        if let Some(image) = &args.build {
+            ops::build_log(image, &place.project, &place.paths, &place.reporter)?;
+            return Ok(DONE);
+        }
+        // Ctrl+C is how following ends, and a closed pipe (`| head`) is the end of everything.
+        let enough = self.stdout_closed.clone();
+        let request = args.request();
+        let work = ops::logs(&place, &request, &enough);
+        match until_interrupted(work, &mut self.key_rx).await {
+            Ok(done) => done.map(|()| DONE),
+            Err(_) if request.follow => Ok(DONE),
+            Err(interrupted) => Err(interrupted),
+        }
+    }
+
+    async fn delete(mut self, request: DeleteRequest) -> Result<u8, Failure> {
+        let place = self.place()?;
+        let cancel = CancellationToken::new();
+        let work = ops::delete(&place, &request, &cancel);
+        tokio::pin!(work);
+        // The first interrupt asks for an end in order, which names what is left over.
+        let clean = match until_interrupted(&mut work, &mut self.key_rx).await {
+            Ok(clean) => clean?,
+            Err(interrupted) => {
+                cancel.cancel();
+                until_interrupted(work, &mut self.key_rx).await??;
+                return Err(interrupted);
+            }
+        };
+        Ok(if clean { DONE } else { FAILED })
+    }
+
+    async fn doctor(mut self) -> Result<u8, Failure> {
+        let loaded = config::load(&self.config_request());
+        let loaded = loaded.as_ref();
+        let cluster = self.cluster_options(loaded.ok().map(|loaded| &loaded.project));
+        let work = ops::doctor(loaded, &cluster, &self.paths, &self.tools, &self.reporter);
+        let well = until_interrupted(work, &mut self.key_rx).await?;
+        Ok(if well { DONE } else { FAILED })
+    }
+}
+
+/// Does `work`, or gives it up at the first interrupt.
+async fn until_interrupted<T>(
+    work: impl Future<Output = T>,
+    key_rx: &mut mpsc::Receiver<Key>,
+) -> Result<T, Failure> {
+    let interrupted = async {
+        while let Some(key) = key_rx.recv().await {
+            if key == Key::Interrupt {
+                return;
+            }
+        }
+        std::future::pending().await
+    };
+    tokio::select! {
+        biased;
+        done = work => Ok(done),
+        () = interrupted => Err(Failure::interrupted()),
+    }
+}
+
 impl Command {
     /// The options of the loop, if the command is one of its own.
-    fn loop_options(&self, global: &GlobalArgs) -> Option<LoopOptions> {
+    pub(super) fn loop_options(&self, global: &GlobalArgs) -> Option<LoopOptions> {
         match self.clone() {
             Self::Dev(args) => Some(args.options(global)),
             Self::Run(args) => Some(args.options(global)),
@@ -154,7 +268,21 @@ impl Command {
                 call.reporter.tell(Report::Data { what: "completions", text, data });
                 Ok(DONE)
             }
-            _ => Err(Failure::bug("not yet")),
+            Self::Schema(_) => {
+                ops::schema(&call.reporter);
+                Ok(DONE)
+            }
+            Self::Config(_) => ops::config(&call.config_request(), &call.reporter).map(|()| DONE),
+            Self::Init(args) => {
+                ops::init(&call.paths.cwd, args.mode(), &call.reporter).map(|()| DONE)
+            }
+            Self::Doctor(_) => call.doctor().await,
+            Self::Delete(args) => call.delete(args.request()).await,
+            Self::Status(args) => call.status(args.names()).await,
+            Self::Logs(args) => call.logs(args).await,
+            Self::Dev(_) | Self::Run(_) | Self::Build(_) | Self::Deploy(_) | Self::Render(_) => {
+                unreachable!("these have options of the loop")
+            }
         }
     }
 }

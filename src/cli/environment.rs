@@ -41,6 +41,11 @@ impl Environment {
         Tools::new(self.variables.clone())
     }
 
+    /// The person's home.
+    pub(super) fn home(&self) -> Option<PathBuf> {
+        self.folder("HOME").or_else(std::env::home_dir)
+    }
+
     /// What it says about output.
     pub(super) fn wishes(&self) -> Wishes {
         let text = |name: &str| self.filled(name).map(|value| value.to_string_lossy());
@@ -60,7 +65,7 @@ impl Environment {
                 .because(error.to_string())
                 .help("go to a folder that exists, or name one with `-C DIR`")
         })?;
-        let home = self.folder("HOME").or_else(std::env::home_dir).ok_or_else(|| {
+        let home = self.home().ok_or_else(|| {
             Failure::request("wharf::cli::no_home", "there is no home folder")
                 .help("set HOME to a folder that you may write to")
         })?;

@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use crate::ops::Init;
+
 use super::global::examples;
 
 /// Write a wharf.yaml for this folder, from what lies in it
@@ -13,8 +15,18 @@ use super::global::examples;
 pub struct InitArgs {
     /// Replace a file that is there
     #[arg(long)]
-    pub(super) force: bool,
+    force: bool,
     /// Print the file instead of writing it
     #[arg(long, conflicts_with = "force")]
-    pub(super) dry_run: bool,
+    dry_run: bool,
+}
+
+impl InitArgs {
+    pub(super) fn mode(&self) -> Init {
+        match (self.dry_run, self.force) {
+            (true, _) => Init::Print,
+            (false, true) => Init::Replace,
+            (false, false) => Init::Write,
+        }
+    }
 }

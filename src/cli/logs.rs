@@ -4,10 +4,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
+use clap_complete::ArgValueCandidates;
 
 use crate::model::ArtifactName;
+use crate::ops::LogsRequest;
 
 use super::global::{PROJECT, examples};
+use super::names;
 use super::parts::{NameArgs, span};
 
 /// Show the logs of the project's containers, or of a build
@@ -20,18 +23,26 @@ use super::parts::{NameArgs, span};
 ]))]
 pub struct LogsArgs {
     #[command(flatten)]
-    pub(super) names: NameArgs,
+    names: NameArgs,
     /// Go on until Ctrl+C
     #[arg(short, long)]
-    pub(super) follow: bool,
+    follow: bool,
     /// Configuration file, instead of `wharf.yaml` in the folder
     // Shadows the global flag of this name, whose `-f` means `--follow` wherever logs are shown.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = PROJECT)]
-    pub(super) file: Option<PathBuf>,
+    file: Option<PathBuf>,
     /// Only what is younger, such as 90s, 5m or 1h30m
     #[arg(long, value_name = "TIME", value_parser = span)]
-    pub(super) since: Option<Duration>,
+    since: Option<Duration>,
     /// The log of the last build of this image
-    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["names", "follow", "since"])]
+    #[arg(long, value_name = "IMAGE", add = ArgValueCandidates::new(names::images),
+          conflicts_with_all = ["names", "follow", "since"])]
     pub(super) build: Option<ArtifactName>,
+}
+
+impl LogsArgs {
+    pub(super) fn request(&self) -> LogsRequest {
+        let names = self.names.names.clone();
+        LogsRequest { names, follow: self.follow, since: self.since }
+    }
 }

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::config::ConfigRequest;
 use crate::engine::{self, Goal, Inbox, Outcome, Request};
 use crate::files;
 use crate::model::{ArtifactName, ImageRef};
@@ -16,18 +15,11 @@ use super::{LoopCommand, LoopOptions};
 
 /// Runs the loop with `options`; returns the exit code.
 pub(super) async fn loop_command(options: LoopOptions, call: Call) -> Result<u8, Failure> {
+    let config = call.config_request();
     let Call { tools, paths, reporter, key_rx, stdout_closed, .. } = call;
     let given = match &options.images {
         Some(file) => given(file, &paths.cwd).await?,
         None => BTreeMap::new(),
-    };
-    let environment = tools.variables();
-    let config = ConfigRequest {
-        dir: paths.cwd.clone(),
-        file: options.file.clone(),
-        profiles: options.profiles.clone(),
-        environment,
-        home: Some(paths.home.clone()),
     };
     let cwd = paths.cwd.clone();
     let goal = goal(&options);

@@ -18,6 +18,7 @@ mod inputs;
 mod logs;
 mod loop_command;
 mod loop_options;
+mod names;
 mod parts;
 mod post_render;
 mod render;

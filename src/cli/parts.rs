@@ -4,14 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueHint};
+use clap_complete::ArgValueCandidates;
 
 use crate::model::Platform;
+
+use super::names;
 
 /// Which images and releases.
 #[derive(Debug, Clone, Args)]
 pub(super) struct NameArgs {
     /// Images and releases to work on, with what they need [default: all]
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(names::all))]
     pub(super) names: Vec<String>,
 }
 

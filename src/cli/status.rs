@@ -13,5 +13,11 @@ use super::parts::NameArgs;
 ]))]
 pub struct StatusArgs {
     #[command(flatten)]
-    pub(super) names: NameArgs,
+    names: NameArgs,
+}
+
+impl StatusArgs {
+    pub(super) fn names(self) -> Vec<String> {
+        self.names.names
+    }
 }

@@ -3,8 +3,20 @@
 //! Comes in: options, tools, folders. Goes out: reports, or a failure. Knows nothing of flags and
 //! terminals, nor of the session: what both need lies below.
 
+mod config;
+mod delete;
+mod doctor;
 mod images;
+mod logs;
+mod standing;
+mod status;
 mod version;
 
+pub use config::{Init, effective as config, init, schema};
+pub use delete::{DeleteRequest, delete};
+pub use doctor::doctor;
 pub use images::{parse as parse_images, report as images_report, to_json as images_json};
+pub use logs::{LogsRequest, build_log, logs};
+pub use standing::Place;
+pub use status::status;
 pub use version::version;

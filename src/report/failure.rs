@@ -56,6 +56,12 @@ impl Failure {
         Self::new(FailureKind::Bug, "wharf::bug", what.into())
     }
 
+    /// The end that a person asked for; nothing more is to be said.
+    #[must_use]
+    pub fn interrupted() -> Self {
+        Self::new(FailureKind::Interrupted, "wharf::interrupted", "interrupted".to_owned())
+    }
+
     fn new(kind: FailureKind, code: &str, what: String) -> Self {
         let (why, help, snippet) = (Vec::new(), Vec::new(), String::new());
         Self { what, why, help, code: code.to_owned(), kind, snippet }

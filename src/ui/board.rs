@@ -31,7 +31,7 @@ pub(super) struct Manner {
 }
 
 /// The name's column is at least and at most this wide.
-const NAME: std::ops::RangeInclusive<usize> = 7..=32;
+const NAME: std::ops::RangeInclusive<usize> = 6..=32;
 
 /// The state of everything on its way.
 #[derive(Debug)]
@@ -104,9 +104,10 @@ impl Board {
             return Vec::new();
         }
         let rows = self.rows.iter().filter_map(|row| row.progress(self.width, now));
-        let waiting = self.waiting.iter().map(|(name, why)| {
-            row::other(name, self.width, Tone::Faint, "waits", &format!("for {why}")).faint()
-        });
+        let waiting = self
+            .waiting
+            .iter()
+            .map(|(name, why)| row::other(name, self.width, Tone::Faint, "waits for", why).faint());
         rows.chain(waiting).collect()
     }
 
@@ -171,6 +172,17 @@ impl Board {
         if ends && first { self.finish(sort, name) } else { Vec::new() }
     }
 
+    /// Takes images off the board that nothing happens to any more: those that others are built
+    /// from reach no node.
+    fn built_only(&mut self) -> Vec<Line> {
+        if !self.first || !self.manner.hold {
+            return Vec::new();
+        }
+        let over = |row: &mut Row| row.sort == Sort::Artifact && row.doing.is_none();
+        let rows: Vec<Row> = self.rows.extract_if(.., over).collect();
+        rows.iter().filter_map(|row| row.result(self.width)).collect()
+    }
+
     /// Takes the row off the board and returns its line.
     fn finish(&mut self, sort: Sort, name: &str) -> Vec<Line> {
         let found = self.rows.iter().position(|row| row.sort == sort && row.name == name);
@@ -214,7 +226,9 @@ impl Board {
                 let mut lines = self.failed(sort, name, failure);
                 if let Some(image) = self.live.get(name) {
                     let blanks = " ".repeat(self.width + 2);
-                    lines.push(Line::new().and(format!("{blanks}still live: {image}")));
+                    let still = Line::new().and(format!("{blanks}still live: {image}"));
+                    // The failure's code stays its last line.
+                    lines.insert(lines.len() - usize::from(!failure.code.is_empty()), still);
                 }
                 lines
             }
@@ -268,10 +282,12 @@ impl Board {
                 lines.collect()
             }
             ReleaseNews::Deploying { why } => {
+                let mut lines = self.built_only();
                 let row = self.row(sort, name);
                 row.done.clear();
                 row.hooks.clear();
-                self.doing(sort, name, "deploying", plain(why), now)
+                lines.extend(self.doing(sort, name, "deploying", plain(why), now));
+                lines
             }
             ReleaseNews::Hook { hook, state, took } => self.hook(name, hook, state, *took, now),
             ReleaseNews::Deployed { revision, pruned, took } => {
@@ -452,7 +468,7 @@ impl Board {
     fn waits(&mut self, name: &str, why: &str) -> Vec<Line> {
         self.widen(name);
         let (name, why) = (plain(name), plain(why));
-        let line = row::other(&name, self.width, Tone::Faint, "waits", &format!("for {why}"));
+        let line = row::other(&name, self.width, Tone::Faint, "waits for", &why);
         if self.manner.hold {
             self.waiting.insert(name, why);
             return Vec::new();

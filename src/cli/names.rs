@@ -1,0 +1,72 @@
+//! Names of images and releases, offered while they are typed.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap_complete::CompletionCandidate;
+
+use crate::config;
+use crate::config::ConfigRequest;
+use crate::model::Project;
+
+use super::environment::Environment;
+
+/// Images, then releases, of the project that the words before mean.
+pub(super) fn all() -> Vec<CompletionCandidate> {
+    let Some(project) = project() else { return Vec::new() };
+    let images = project.artifacts.keys().map(|name| (name.to_string(), "image"));
+    let releases = project.releases.keys().map(|name| (name.to_string(), "release"));
+    candidates(images.chain(releases))
+}
+
+/// Images of the project that the words before mean.
+pub(super) fn images() -> Vec<CompletionCandidate> {
+    let Some(project) = project() else { return Vec::new() };
+    candidates(project.artifacts.keys().map(|name| (name.to_string(), "image")))
+}
+
+fn candidates(names: impl Iterator<Item = (String, &'static str)>) -> Vec<CompletionCandidate> {
+    let mut offered: Vec<String> = Vec::new();
+    let mut candidates = Vec::new();
+    for (name, sort) in names {
+        // A name that means an image and a release means both at once.
+        if !offered.contains(&name) {
+            candidates.push(CompletionCandidate::new(&name).help(Some(sort.into())));
+            offered.push(name);
+        }
+    }
+    candidates
+}
+
+/// A configuration that cannot be read offers nothing: nobody wants to see errors at a Tab.
+fn project() -> Option<Project> {
+    let words: Vec<OsString> =
+        std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
+    let mut dir = std::env::current_dir().ok()?;
+    if let Some(folder) = value_of(&words, "-C", "--directory") {
+        dir.push(folder);
+    }
+    let environment = Environment::read();
+    let request = ConfigRequest {
+        dir,
+        file: value_of(&words, "-f", "--file").map(PathBuf::from),
+        environment: environment.tools().variables(),
+        home: environment.home(),
+        ..ConfigRequest::default()
+    };
+    config::load(&request).ok().map(|loaded| loaded.project)
+}
+
+/// The value of a flag among words that are not a whole command line yet.
+fn value_of(words: &[OsString], short: &str, long: &str) -> Option<String> {
+    let mut words = words.iter().map(|word| word.to_string_lossy());
+    while let Some(word) = words.next() {
+        if word == short || word == long {
+            return words.next().map(|value| value.into_owned());
+        }
+        if let Some(value) = word.strip_prefix(long).and_then(|rest| rest.strip_prefix('=')) {
+            return Some(value.to_owned());
+        }
+    }
+    None
+}

@@ -1,0 +1,75 @@
+//! `wharf config`, `wharf schema`, `wharf init`: the configuration itself.
+
+use std::path::Path;
+
+use crate::config;
+use crate::config::ConfigRequest;
+use crate::files;
+use crate::report::{Failure, Report, Reporter};
+
+/// The file that `wharf init` writes.
+const FILE: &str = "wharf.yaml";
+
+/// `wharf config`: tells the configuration in effect, secrets redacted.
+///
+/// # Errors
+///
+/// What is wrong with the configuration.
+pub fn effective(request: &ConfigRequest, reporter: &Reporter) -> Result<(), Failure> {
+    let loaded = config::load(request).map_err(|error| error.failure())?;
+    loaded.notes.iter().for_each(|note| reporter.note(note));
+    let text = config::render_effective(&loaded.project, &loaded.provenance);
+    // From the redacted text: what is redacted there must not show up here.
+    let data = serde_saphyr::from_str(&text).map_err(|error| {
+        Failure::bug("the configuration in effect cannot be read back").because(error.to_string())
+    })?;
+    reporter.tell(Report::Data { what: "config", text, data });
+    Ok(())
+}
+
+/// `wharf schema`: tells the JSON Schema of `wharf.yaml`.
+pub fn schema(reporter: &Reporter) {
+    let data = config::schema();
+    let text = format!("{data:#}\n");
+    reporter.tell(Report::Data { what: "schema", text, data });
+}
+
+/// What `wharf init` is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Init {
+    /// Write the file, unless one is there.
+    Write,
+    /// Write the file, whatever is there.
+    Replace,
+    /// Print it.
+    Print,
+}
+
+/// `wharf init`: writes what can be inferred from `folder` as a `wharf.yaml`.
+///
+/// # Errors
+///
+/// When a file is there, when nothing can be inferred, or when the file cannot be written.
+pub fn init(folder: &Path, init: Init, reporter: &Reporter) -> Result<(), Failure> {
+    let there = [FILE, "wharf.yml"].into_iter().find(|name| folder.join(name).exists());
+    if let (Init::Write, Some(name)) = (init, there) {
+        let what = format!("there is a `{name}` already");
+        return Err(Failure::request("wharf::init::exists", what)
+            .help("see what would be written: `wharf init --dry-run`")
+            .help("replace it: `wharf init --force`"));
+    }
+    let loaded = config::infer(folder).map_err(|error| error.failure())?;
+    loaded.notes.iter().for_each(|note| reporter.note(note));
+    let text = config::init(&loaded.project, &loaded.provenance);
+    if init == Init::Print {
+        let data = text.clone().into();
+        reporter.tell(Report::Data { what: "init", text, data });
+        return Ok(());
+    }
+    // One that is replaced keeps its name: two files would leave open which one counts.
+    let name = there.unwrap_or(FILE);
+    files::write_atomically(&folder.join(name), text.as_bytes(), 0o644)
+        .map_err(|error| error.failure())?;
+    reporter.note(format!("wrote {name}; look it over, then run: wharf dev"));
+    Ok(())
+}

@@ -1,0 +1,195 @@
+//! `wharf delete`: takes back what `run` left, or what a crash interrupted.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::cleanup;
+use crate::cleanup::Journal;
+use crate::files::StateDir;
+use crate::model::{ReleaseName, Undo};
+use crate::report::{Failure, Report};
+
+use super::Place;
+use super::standing::Standing;
+
+/// What is to be taken back, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteRequest {
+    /// Releases, or images and workloads whose releases are meant; empty: everything.
+    pub names: Vec<String>,
+    /// Claims for volumes stay.
+    pub keep_data: bool,
+    /// Only say what would be taken back.
+    pub dry_run: bool,
+}
+
+/// Takes back what the journal and the record in the cluster know; `true` when nothing is left.
+///
+/// When `cancel` is cancelled, what is not done by then is told as left over.
+///
+/// # Errors
+///
+/// When the cluster does not answer, a name means nothing that is deployed, or another wharf
+/// works on the same project.
+pub async fn delete(
+    place: &Place,
+    request: &DeleteRequest,
+    cancel: &CancellationToken,
+) -> Result<bool, Failure> {
+    let begun = Instant::now();
+    let project = &place.project.name;
+    let standing = Standing::read(place).await?;
+    let cluster = &standing.cluster;
+    let state = StateDir::open(&place.paths.state, project, cluster.identity())
+        .map_err(|error| error.failure())?;
+    let _lock = state.lock().map_err(|error| error.failure())?;
+    let journal = Journal::open(&state).map_err(|error| error.failure())?;
+
+    let recorded = standing.records.iter();
+    let recorded =
+        recorded.flat_map(|(namespace, record)| record.undo(project, namespace, request.keep_data));
+    let steps = in_order(journal.steps(), recorded.collect(), request.keep_data);
+    let steps = match chosen(&standing, &steps, request)? {
+        Some(releases) => steps
+            .into_iter()
+            .filter(|step| step.release().is_some_and(|release| releases.contains(release)))
+            .collect(),
+        None => steps,
+    };
+    if steps.is_empty() {
+        let context = cluster.context();
+        place.reporter.note(format!("nothing of `{project}` is left on {context}"));
+        return Ok(true);
+    }
+    if request.dry_run {
+        for step in &steps {
+            place.reporter.note(format!("would take back {}", step.what()));
+        }
+        return Ok(true);
+    }
+    // From here on a crash of this very command is one that the next `delete` mends.
+    journal.remember(&steps).map_err(|error| error.failure())?;
+    let tell = |report| place.reporter.tell(report);
+    let leftovers = cleanup::unwind(steps, cluster, &journal, &tell, cancel).await;
+    let clean = leftovers.is_empty();
+    let kept = kept(&standing, request);
+    place.reporter.tell(Report::Stopped { took: begun.elapsed(), leftovers, kept });
+    cluster.close();
+    Ok(clean)
+}
+
+/// The releases that names mean; `None` where no names were given.
+fn chosen(
+    standing: &Standing,
+    steps: &[Undo],
+    request: &DeleteRequest,
+) -> Result<Option<BTreeSet<ReleaseName>>, Failure> {
+    if request.names.is_empty() {
+        return Ok(None);
+    }
+    // A crash may have come before the record was written: then only the journal knows the name.
+    let journaled: BTreeSet<ReleaseName> =
+        steps.iter().filter_map(|step| step.release().cloned()).collect();
+    let mut releases = BTreeSet::new();
+    for name in &request.names {
+        match journaled.iter().find(|release| release.as_str() == name) {
+            Some(release) => {
+                releases.insert(release.clone());
+            }
+            None => {
+                let part = standing.part(std::slice::from_ref(name))?;
+                releases.extend(part.releases.into_keys().map(|(_, release)| release));
+            }
+        }
+    }
+    Ok(Some(releases))
+}
+
+/// Both lists as one, oldest first: namespaces, since they go when all that lies in them is gone,
+/// then records, then the rest.
+fn in_order(journaled: Vec<Undo>, recorded: Vec<Undo>, keep_data: bool) -> Vec<Undo> {
+    let mut steps: Vec<Undo> = Vec::new();
+    for step in recorded.into_iter().chain(journaled) {
+        let step = if keep_data { keeping_claims(step) } else { step };
+        let about = |other: &Undo| {
+            std::mem::discriminant(other) == std::mem::discriminant(&step)
+                && step.release().is_some()
+                && other.what() == step.what()
+        };
+        if !steps.contains(&step) && !steps.iter().any(about) {
+            steps.push(step);
+        }
+    }
+    steps.sort_by_key(|step| match step {
+        Undo::Namespace { .. } => 0,
+        Undo::Record { .. } => 1,
+        _ => 2,
+    });
+    steps
+}
+
+fn keeping_claims(step: Undo) -> Undo {
+    match step {
+        Undo::HelmRelease { release, namespace, extras, .. } => {
+            Undo::HelmRelease { release, namespace, extras, claims: false }
+        }
+        Undo::Objects { release, objects, .. } => Undo::Objects { release, objects, claims: false },
+        other => other,
+    }
+}
+
+/// What was there before wharf, and therefore stays.
+fn kept(standing: &Standing, request: &DeleteRequest) -> Vec<String> {
+    if !request.names.is_empty() {
+        return Vec::new();
+    }
+    let releases = standing.records.values().flat_map(|record| &record.releases);
+    releases.filter(|(_, record)| record.found).map(|(name, _)| name.to_string()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Namespace;
+
+    fn namespace() -> Namespace {
+        Namespace::parse("dev").unwrap()
+    }
+
+    fn release(name: &str) -> ReleaseName {
+        ReleaseName::parse(name).unwrap()
+    }
+
+    fn helm(name: &str, claims: bool) -> Undo {
+        let (release, namespace) = (release(name), namespace());
+        Undo::HelmRelease { release, namespace, extras: vec![], claims }
+    }
+
+    fn record(name: &str) -> Undo {
+        let (namespace, release) = (namespace(), release(name));
+        Undo::Record { namespace, name: "wharf.shop".into(), release }
+    }
+
+    fn whats(steps: &[Undo]) -> Vec<String> {
+        steps.iter().map(Undo::what).collect()
+    }
+
+    #[test]
+    fn namespaces_go_last_and_nothing_goes_twice() {
+        let place = Undo::Namespace { namespace: namespace() };
+        let journaled = vec![place.clone(), record("shop"), helm("shop", true)];
+        let recorded = vec![place.clone(), record("db"), helm("db", true), helm("shop", true)];
+        let steps = in_order(journaled, recorded, false);
+        assert_eq!(
+            whats(&steps),
+            whats(&[place, record("db"), record("shop"), helm("db", true), helm("shop", true)])
+        );
+    }
+
+    #[test]
+    fn data_stays_when_asked_to() {
+        assert_eq!(in_order(vec![helm("shop", true)], vec![], true), [helm("shop", false)]);
+    }
+}

@@ -1,0 +1,81 @@
+//! `wharf doctor`: looks at everything that wharf stands on and says how to mend it.
+//!
+//! Each part asks for facts; what they mean is decided by functions without I/O.
+
+mod cluster;
+mod docker;
+mod machine;
+mod programs;
+#[cfg(test)]
+mod tests;
+
+use crate::cluster::ClusterOptions;
+use crate::config::{ConfigError, Loaded};
+use crate::model::Paths;
+use crate::report::{Check, CheckState, Failure, Report, Reporter};
+use crate::tools::Tools;
+
+/// Looks at everything, given the project's configuration; `true` when nothing fails.
+pub async fn doctor(
+    loaded: Result<&Loaded, &ConfigError>,
+    cluster: &ClusterOptions,
+    paths: &Paths,
+    tools: &Tools,
+    reporter: &Reporter,
+) -> bool {
+    // All at once: a part that hangs costs its own time limit only. Told in a fixed order.
+    let (docker, cluster, programs) = tokio::join!(
+        docker::checks(tools),
+        cluster::checks(cluster, tools),
+        programs::checks(tools)
+    );
+    let mut checks = vec![project(loaded)];
+    checks.extend(docker);
+    checks.extend(cluster);
+    checks.extend(programs);
+    checks.extend(machine::checks(paths));
+    let well = checks.iter().all(|check| check.state != CheckState::Fail);
+    checks.into_iter().for_each(|check| reporter.tell(Report::Check(check)));
+    well
+}
+
+fn project(loaded: Result<&Loaded, &ConfigError>) -> Check {
+    match loaded {
+        Ok(loaded) => {
+            let project = &loaded.project;
+            let several = |count: usize, what: &str| match count {
+                1 => format!("1 {what}"),
+                count => format!("{count} {what}s"),
+            };
+            let images = several(project.artifacts.len(), "image");
+            let releases = several(project.releases.len(), "release");
+            ok("project", format!("{}: {images}, {releases}", project.name))
+        }
+        Err(error) if error.is_nothing_found() => {
+            let failure = error.failure();
+            Check { state: CheckState::Warn, ..failed("project", &failure) }
+        }
+        Err(error) => failed("project", &error.failure()),
+    }
+}
+
+fn ok(name: &str, what: impl Into<String>) -> Check {
+    let (name, what) = (name.to_owned(), what.into());
+    Check { name, state: CheckState::Ok, what, help: Vec::new() }
+}
+
+fn warn(name: &str, what: impl Into<String>, help: impl Into<String>) -> Check {
+    Check { state: CheckState::Warn, help: vec![help.into()], ..ok(name, what) }
+}
+
+fn fail(name: &str, what: impl Into<String>, help: impl Into<String>) -> Check {
+    Check { state: CheckState::Fail, ..warn(name, what, help) }
+}
+
+fn failed(name: &str, failure: &Failure) -> Check {
+    let mut what = failure.what.clone();
+    if let Some(why) = failure.why.first() {
+        what = format!("{what}: {why}");
+    }
+    Check { state: CheckState::Fail, help: failure.help.clone(), ..ok(name, what) }
+}
