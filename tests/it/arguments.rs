@@ -1,0 +1,227 @@
+//! What is asked for and refused before anything is done.
+
+use std::io::Read as _;
+
+use insta::assert_snapshot;
+
+use super::place::{Place, hello, is_filled};
+
+#[test]
+fn help_lists_every_command_in_sections() {
+    let ended = Place::new().wharf(&["--help"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    assert_snapshot!(ended.stdout, @r#"
+    The Kubernetes inner loop: save a file, and the change runs in the cluster
+
+    Usage: wharf [OPTIONS] COMMAND [NAME]...
+
+    The loop:
+      dev          Build, deploy and follow every save; take it all back on Ctrl+C
+
+    Its steps, once:
+      run          Build and deploy once, and leave it running
+      build        Build the images whose content changed and print their references
+      deploy       Deploy images that are built already
+      render       Print the manifests that would be deployed
+      delete       Take back what `run` left or a crash interrupted
+
+    Looking:
+      status       Show what of the project runs, and how it is
+      logs         Show the logs of the project's containers, or of a build
+      config       Print the configuration in effect, each value with where it came from
+      doctor       Look at Docker, cluster, Helm and this machine, and say how to mend what is amiss
+
+    Setting up:
+      init         Write a wharf.yaml for this folder, from what lies in it
+      schema       Print the JSON Schema of wharf.yaml, for editors
+      completions  Print a shell's completions
+      version      Print the version
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Project:
+      -f, --file <FILE>      Configuration file, instead of `wharf.yaml` in the folder
+      -p, --profile <NAME>   Profile whose overrides apply; may be given several times, later ones win
+      -C, --directory <DIR>  Act as if started in this folder
+
+    Cluster:
+          --context <NAME>    Context of the kubeconfig; also the permission for one that is not local
+      -n, --namespace <NAME>  Namespace of everything that names none itself
+
+    Output:
+      -v, --verbose...    Say more; -vv says what wharf's own parts do
+      -q, --quiet         Say only failures, warnings and what was asked for
+          --json          One JSON object per report on stdout, for programs
+          --color <WHEN>  Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set [default:
+                          auto] [possible values: auto, always, never]
+
+    `wharf COMMAND --help` says more about a command.
+    "#);
+}
+
+#[test]
+fn without_arguments_the_help_is_shown_as_a_mistake() {
+    let place = Place::new();
+    let ended = place.wharf(&[]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(ended.stderr, place.wharf(&["--help"]).stdout);
+}
+
+#[test]
+fn the_help_of_a_command_has_examples() {
+    assert_snapshot!(Place::new().wharf(&["dev", "--help"]).stdout, @r#"
+    Build, deploy and follow every save; take it all back on Ctrl+C
+
+    Usage: wharf dev [OPTIONS] [NAME]...
+
+    Arguments:
+      [NAME]...  Images and releases to work on, with what they need [default: all]
+
+    Options:
+          --cleanup[=<BOOL>]       On leaving, take back everything that was made [default: true]
+          --keep-data              On leaving, keep the claims for volumes and their data
+          --manual                 Let saves wait until `r` is pressed
+          --poll                   Look for changed files again and again, where the system tells of
+                                   none (network folders)
+          --tail[=<BOOL>]          Show the logs of the project's containers [default: true]
+          --port-forward[=<BOOL>]  Open the project's local ports [default: true]
+      -h, --help                   Print help
+
+    Building:
+          --no-cache            Build every image anew, without any cache
+          --platform <OS/ARCH>  Platform that images are built for, such as linux/arm64 [default: the
+                                nodes']
+
+    Output:
+      -v, --verbose...     Say more; -vv says what wharf's own parts do
+      -q, --quiet          Say only failures, warnings and what was asked for
+          --json           One JSON object per report on stdout, for programs
+          --color <WHEN>   Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set [default:
+                           auto] [possible values: auto, always, never]
+          --record <FILE>  Write the session's events to FILE, one JSON object per line, for a bug
+                           report
+
+    Project:
+      -f, --file <FILE>      Configuration file, instead of `wharf.yaml` in the folder
+      -p, --profile <NAME>   Profile whose overrides apply; may be given several times, later ones win
+      -C, --directory <DIR>  Act as if started in this folder
+
+    Cluster:
+          --context <NAME>    Context of the kubeconfig; also the permission for one that is not local
+      -n, --namespace <NAME>  Namespace of everything that names none itself
+
+    Examples:
+      wharf dev                       the whole project
+      wharf dev api                   one image or release, with what it needs
+      wharf dev --cleanup=false       leave it running on Ctrl+C
+      wharf dev --context staging-eu  on a cluster that is not local
+    "#);
+}
+
+#[test]
+fn a_wrong_command_gets_a_suggestion_and_exit_code_2() {
+    let ended = Place::new().wharf(&["bulid"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert_snapshot!(ended.stderr, @r#"
+    error: unrecognized subcommand 'bulid'
+
+      tip: a similar subcommand exists: 'build'
+
+    Usage: wharf [OPTIONS] <COMMAND>
+
+    For more information, try '--help'.
+    "#);
+}
+
+#[test]
+fn a_wrong_value_says_which_are_right() {
+    let place = Place::new();
+    for (arguments, expected) in [
+        (&["dev", "--platform", "linux"][..], "a platform is `os/arch` or `os/arch/variant`"),
+        (&["dev", "-n", "Team_A"], "lower case letters, digits and `-`"),
+        (&["logs", "--since", "soon"], "a time such as `90s`, `5m` or `1h30m`"),
+        (&["build", "--color", "pink"], "possible values: auto, always, never"),
+        (&["dev", "-q", "-v"], "cannot be used with"),
+        (&["completions", "tcsh"], "possible values: bash, elvish, fish, powershell, zsh"),
+    ] {
+        let ended = place.wharf(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}");
+        assert!(ended.stderr.contains(expected), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn the_version_is_told_for_people_and_programs() {
+    let place = Place::new();
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(place.wharf(&["version"]).stdout, format!("wharf {version}\n"));
+    assert_eq!(place.wharf(&["--version"]).stdout, format!("wharf {version}\n"));
+    let json: serde_json::Value =
+        serde_json::from_str(&place.wharf(&["version", "--json"]).stdout).unwrap();
+    assert_eq!(json["report"], "data");
+    assert_eq!(json["data"]["version"], version);
+}
+
+#[test]
+fn colour_comes_when_asked_for_and_never_against_no_color() {
+    let place = Place::new().variable("CLICOLOR_FORCE", "1");
+    assert!(place.wharf(&["config"]).stderr.contains("\x1b["));
+    assert!(place.wharf(&["--help"]).stdout.contains("\x1b["));
+    let place = place.variable("NO_COLOR", "1");
+    assert!(!place.wharf(&["config"]).stderr.contains("\x1b["));
+    assert!(!place.wharf(&["--help"]).stdout.contains("\x1b["));
+    assert!(place.wharf(&["config", "--color", "always"]).stderr.contains("\x1b["));
+}
+
+#[test]
+fn a_failure_is_one_json_object_for_programs() {
+    let ended = Place::new().wharf(&["config", "--json"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (2, ""));
+    let json: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    assert_eq!(json["report"], "failed");
+    assert_eq!(json["code"], "wharf::config::nothing_found");
+}
+
+#[test]
+fn another_folder_can_be_named() {
+    let place = hello();
+    let ended = place.wharf(&["-C", "chart", "config", "-f", "../wharf.yaml"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let ended = place.wharf(&["-C", "nowhere", "config"]);
+    assert_eq!(ended.code, 2);
+    assert_snapshot!(ended.stderr, @r#"
+    error: folder `nowhere` cannot be entered
+        No such file or directory (os error 2)
+      [wharf::cli::no_folder]
+    "#);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let place = Place::new();
+    let mut child = place.start(&["schema"]);
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let mut words = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+    assert_eq!(words, "");
+}
+
+#[test]
+fn the_developers_log_is_kept_in_the_state_folder_only() {
+    let place = hello();
+    let ended = place.wharf(&["doctor"]);
+    assert_eq!(ended.stderr, "");
+    assert!(is_filled(&place.state().join("wharf.log")));
+    let ended = place.wharf(&["doctor", "-vv"]);
+    assert!(ended.stderr.contains("DEBUG wharf::docker"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_written_hinders_nobody_who_needs_none() {
+    let place = hello().variable("XDG_STATE_HOME", "/proc/no-such-folder");
+    let ended = place.wharf(&["config"]);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+}

@@ -1,0 +1,92 @@
+//! `config`, `init` and `schema`.
+
+use insta::assert_snapshot;
+
+use super::place::{Place, hello};
+
+#[test]
+fn the_configuration_in_effect_says_where_values_come_from() {
+    let ended = hello().wharf(&["config"]);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    assert!(ended.stdout.contains("name: hello"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("wharf.yaml"), "{}", ended.stdout);
+}
+
+#[test]
+fn secrets_are_starred_out_for_people_and_programs() {
+    let place = hello().variable("NPM_TOKEN", "s3cr3t").file(
+        "wharf.yaml",
+        "images:\n  hello: {context: ., args: {TOKEN: \"${NPM_TOKEN}\", MODE: dev}}\n",
+    );
+    for arguments in [&["config"][..], &["config", "--json"], &["config", "-vvv"]] {
+        let ended = place.wharf(arguments);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(!format!("{ended:?}").contains("s3cr3t"), "{ended:?}");
+        assert!(ended.stdout.contains("***"), "{}", ended.stdout);
+        assert!(ended.stdout.contains("dev"), "{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_typo_is_shown_in_its_place() {
+    let ended = hello().file("wharf.yaml", "images:\n  hello:\n    contxt: .\n").wharf(&["config"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert_snapshot!(ended.stderr, @r#"
+    error: unknown key `contxt` in an image
+     --> wharf.yaml:3:5
+      |
+    3 |     contxt: .
+      |     ^^^^^^ did you mean `context`?
+      [wharf::config::unknown_key]
+    "#);
+}
+
+#[test]
+fn init_writes_what_it_inferred_and_replaces_nothing_unasked() {
+    let place = hello();
+    std::fs::remove_file(place.project().join("wharf.yaml")).unwrap();
+    let shown = place.wharf(&["init", "--dry-run"]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert!(!place.project().join("wharf.yaml").exists(), "--dry-run writes nothing");
+
+    let ended = place.wharf(&["init"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{}", ended.stderr);
+    assert_eq!(place.text("wharf.yaml"), shown.stdout);
+    assert_eq!(place.wharf(&["config"]).code, 0, "what init writes can be read");
+
+    let place = place.file("wharf.yaml", "images:\n  mine: {context: .}\n");
+    let ended = place.wharf(&["init"]);
+    assert_eq!(ended.code, 2);
+    assert_snapshot!(ended.stderr, @r#"
+    error: there is a `wharf.yaml` already
+      help: see what would be written: `wharf init --dry-run`
+      help: replace it: `wharf init --force`
+      [wharf::init::exists]
+    "#);
+    assert!(place.text("wharf.yaml").contains("mine"));
+
+    assert_eq!(place.wharf(&["init", "--force"]).code, 0);
+    assert_eq!(place.text("wharf.yaml"), shown.stdout);
+}
+
+#[test]
+fn where_nothing_can_be_inferred_init_says_what_is_needed() {
+    let ended = Place::new().wharf(&["init"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert_snapshot!(ended.stderr, @r#"
+    error: there is no `wharf.yaml` in `PLACE/project`, and nothing there to infer one from
+        found no Dockerfile
+        found no chart, kustomization or manifest
+      help: run wharf in a folder with a Dockerfile and a Helm chart, kustomization or manifests, or name the configuration with `-f FILE`
+      [wharf::config::nothing_found]
+    "#);
+}
+
+#[test]
+fn the_schema_is_json_and_knows_the_keys() {
+    let ended = Place::new().wharf(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
+    for key in ["images", "releases", "forward", "profiles"] {
+        assert!(schema["properties"][key].is_object(), "{key}");
+    }
+}

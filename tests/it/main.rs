@@ -1,0 +1,14 @@
+//! The program as a person starts it: the binary as a child, in a project of its own, with tools
+//! of its own on the `PATH`. No Docker, no cluster.
+//!
+//! - `arguments`: what is asked for and refused before anything is done
+//! - `completions`: what shells are told
+//! - `configuration`: `config`, `init`, `schema`
+//! - `looking`: `doctor`, `status`, `logs`
+//! - `place`: the fixture that all of them use
+
+mod arguments;
+mod completions;
+mod configuration;
+mod looking;
+mod place;
