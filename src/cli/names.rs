@@ -62,7 +62,7 @@ fn value_of(words: &[OsString], short: &str, long: &str) -> Option<String> {
     let mut words = words.iter().map(|word| word.to_string_lossy());
     while let Some(word) = words.next() {
         if word == short || word == long {
-            return words.next().map(|value| value.into_owned());
+            return words.next().map(std::borrow::Cow::into_owned);
         }
         if let Some(value) = word.strip_prefix(long).and_then(|rest| rest.strip_prefix('=')) {
             return Some(value.to_owned());

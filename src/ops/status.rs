@@ -54,7 +54,8 @@ pub(super) fn table(head: &str, part: &Part, statuses: &[WorkloadStatus]) -> Str
         let place = format!("namespace {namespace}");
         vec![name.to_string(), revision.unwrap_or_default(), place, images.join(", ")]
     });
-    text.push_str(&aligned(releases.map(|row| (row, vec![])).collect()));
+    let releases: Vec<_> = releases.map(|row| (row, vec![])).collect();
+    text.push_str(&aligned(&releases));
     let workloads = statuses.iter().map(|status| {
         let restarts = match status.restarts {
             0 => String::new(),
@@ -69,7 +70,7 @@ pub(super) fn table(head: &str, part: &Part, statuses: &[WorkloadStatus]) -> Str
         ];
         (row, status.messages.clone())
     });
-    let workloads = aligned(workloads.collect());
+    let workloads = aligned(&workloads.collect::<Vec<_>>());
     if !workloads.is_empty() {
         text.push('\n');
         text.push_str(&workloads);
@@ -78,13 +79,13 @@ pub(super) fn table(head: &str, part: &Part, statuses: &[WorkloadStatus]) -> Str
 }
 
 /// Rows with columns as wide as their widest cell; remarks stand below their row.
-fn aligned(rows: Vec<(Vec<String>, Vec<String>)>) -> String {
+fn aligned(rows: &[(Vec<String>, Vec<String>)]) -> String {
     let columns = rows.iter().map(|(row, _)| row.len()).max().unwrap_or(0);
     let width =
         |column: usize| rows.iter().filter_map(|(row, _)| Some(row.get(column)?.len())).max();
     let widths: Vec<usize> = (0..columns).filter_map(width).collect();
     let mut text = String::new();
-    for (row, remarks) in &rows {
+    for (row, remarks) in rows {
         let cells: Vec<String> = row
             .iter()
             .zip(&widths)
