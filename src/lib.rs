@@ -23,6 +23,9 @@
 //! 4  config/    wharf.yaml or plain folders → validated Project, errors with positions
 //!    graph/     Project → order of artifacts and releases; what a changed path affects
 //! 3  docker/    the Engine: endpoint and context, credentials, client
+//! 2  tools/     run helm, kind, kubectl: process group, time limit, captured output
+//!    docker/    the Engine: endpoint and context, credentials, client
+//!    oci/       chain IDs, manifests, configurations
 //!    dockerfile/ instructions, stages, what a build can see; .dockerignore
 //! 2  tools/     run helm, kind, kubectl: process group, time limit, captured output
 //!    files/     walking with ignore rules, stat cache, atomic writes, state directory
@@ -53,6 +56,7 @@ pub mod graph;
 pub mod load;
 pub mod model;
 pub mod observe;
+pub mod oci;
 pub mod ops;
 pub mod push;
 pub mod render;

@@ -56,8 +56,9 @@ async fn in_node(node: &str, script: &str) -> String {
     String::from_utf8(ended.stdout).unwrap().trim().to_owned()
 }
 
+/// Removes the image from the node, with the record that CRI made under its ID, and from Docker.
 async fn remove(node: &str, image: &ImageRef) {
-    in_node(node, &format!("ctr -n k8s.io images rm {}", image.full())).await;
+    in_node(node, &format!("crictl rmi {} || true", image.full())).await;
     engine().untag(image, false).await.unwrap();
 }
 
@@ -111,6 +112,93 @@ async fn a_cancelled_load_leaves_no_record() {
     loader.load(&api, &CancellationToken::new()).await.unwrap();
     assert!(loader.missing(&api).await.unwrap().is_empty());
     remove(&node, &api).await;
+}
+
+/// A hash over type, mode, owner, size, link and content of every file of the image's root.
+const FINGERPRINT: &str = "cd / && find . -xdev \\( -path ./proc -o -path ./sys -o -path ./dev \
+    -o -path ./etc/hosts -o -path ./etc/hostname -o -path ./etc/resolv.conf -o -path ./.dockerenv -o -path ./run -o -path ./etc/mtab \\) \
+    -prune -o -printf '%P %y %m %U %G %l\\n' | LC_ALL=C sort | sha256sum; \
+    find . -xdev \\( -path ./proc -o -path ./sys -o -path ./dev -o -path ./etc/hosts \
+    -o -path ./etc/hostname -o -path ./etc/resolv.conf -o -path ./.dockerenv -o -path ./run -o -path ./etc/mtab \\) -prune -o -type f -print0 \
+    | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum";
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn a_small_change_goes_over_alone_and_leaves_nothing_but_the_image() {
+    let (kind, node) = cluster().await;
+    let (engine, cancel) = (engine(), CancellationToken::new());
+    let loader = Loader::new(&engine, &kind, &tools());
+    let first = make("wharf-test/delta:1", "python:3.11-slim", "first").await;
+    loader.load(&first, &cancel).await.unwrap();
+    let before = (open_files(), alive_tasks());
+
+    let mut images = vec![first];
+    for number in 2..12 {
+        let name = format!("wharf-test/delta:{number}");
+        let next = make(&name, "python:3.11-slim", &format!("content{number}")).await;
+        assert_eq!(loader.missing(&next).await.unwrap(), [node.clone()]);
+        let loaded = loader.load(&next, &cancel).await.unwrap();
+        assert!(loaded.sent_bytes < 64 << 10, "{loaded:?}");
+        assert!(loader.missing(&next).await.unwrap().is_empty());
+        images.push(next);
+    }
+    let last = images.last().unwrap().full();
+    let node_root = engine
+        .exec(
+            &node,
+            &["ctr", "-n", "k8s.io", "run", "--rm", &last, "wharf-delta", "sh", "-c", FINGERPRINT],
+        )
+        .await
+        .unwrap();
+    let here =
+        docker(&["run", "--rm", "--network=none", "wharf-test/delta:11", "sh", "-c", FINGERPRINT]);
+    assert_eq!(
+        String::from_utf8_lossy(&node_root.stdout).trim(),
+        here.await,
+        "{}",
+        node_root.stderr
+    );
+
+    // Old ones have left.
+    let names = in_node(&node, "ctr -n k8s.io images ls -q | grep wharf-test/delta").await;
+    assert_eq!(names.lines().count(), 9, "{names}");
+
+    // A tag that another image had: nothing goes over but the record.
+    let again = image("wharf-test/delta:again");
+    engine.tag("wharf-test/delta:9", &again).await.unwrap();
+    assert!(loader.load(&again, &cancel).await.unwrap().sent_bytes < 16 << 10);
+    images.push(again);
+
+    settled(|| (open_files(), alive_tasks()) <= before).await;
+    assert_eq!(in_node(&node, "ctr -n k8s.io leases ls -q | grep wharf || true").await, "");
+    assert_eq!(in_node(&node, "ctr -n k8s.io content active | grep wharf || true").await, "");
+    let snapshots = "ctr -n k8s.io snapshots ls | grep extract-wharf || true";
+    assert_eq!(in_node(&node, snapshots).await, "");
+    let tags = docker(&["images", "--format", "{{.Repository}}"]).await;
+    assert!(!tags.lines().any(|tag| tag.ends_with("/wharf")), "{tags}");
+    for image in images {
+        remove(&node, &image).await;
+    }
+    drop(loader);
+    settled(|| alive_tasks() == 0).await;
+}
+
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn alive_tasks() -> usize {
+    tokio::runtime::Handle::current().metrics().num_alive_tasks()
+}
+
+/// Waits until it is so, for half a minute at most.
+async fn settled(mut fact: impl FnMut() -> bool) {
+    let wait = async {
+        while !fact() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), wait).await.expect("it comes to be");
 }
 
 /// A registry that wants a login, on a port of its own, gone when the test ends.

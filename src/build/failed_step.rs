@@ -14,7 +14,7 @@ const LONGEST_INSTRUCTION: usize = 100;
 pub struct FailedStep {
     /// Which image.
     pub artifact: ArtifactName,
-    /// The Dockerfile's name.
+    /// The Dockerfile, as a person knows it.
     pub dockerfile: String,
     /// Where the instruction begins, where that is known.
     pub line: Option<usize>,

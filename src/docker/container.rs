@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::connection::Connection;
+use super::http::escaped;
 use super::{DockerError, Engine};
 
 /// How much of a command's stderr is kept.
@@ -214,19 +215,6 @@ impl AsyncWrite for Exec {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.connection).poll_shutdown(cx)
     }
-}
-
-/// `text` as a parameter of an address.
-fn escaped(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::new(), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
 }
 
 #[derive(Deserialize)]

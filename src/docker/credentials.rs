@@ -132,7 +132,7 @@ fn says_not_found(error: &ToolError) -> bool {
 }
 
 /// What the configuration calls `host`.
-fn key_of(host: &str) -> &str {
+pub(super) fn key_of(host: &str) -> &str {
     match host {
         "docker.io" | "index.docker.io" | "registry-1.docker.io" => HUB_KEY,
         host => host,

@@ -7,11 +7,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, StreamExt as _};
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, Method, StatusCode};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt as _, Empty, Full};
+use http_body_util::{BodyExt as _, Empty, Full, StreamBody};
 use hyper::body::{Body as _, Incoming};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -55,6 +55,16 @@ impl Request {
     pub(super) fn json(mut self, value: &serde_json::Value) -> Self {
         self.body = Full::from(value.to_string()).map_err(|never| match never {}).boxed();
         self.header("content-type", "application/json".to_owned())
+    }
+
+    /// A body that comes piece by piece.
+    pub(super) fn stream<S>(mut self, pieces: S) -> Self
+    where
+        S: Stream<Item = std::io::Result<Bytes>> + Send + Sync + 'static,
+    {
+        let frames = pieces.map(|piece| piece.map(hyper::body::Frame::data));
+        self.body = http_body_util::BodyExt::boxed(StreamBody::new(frames));
+        self
     }
 
     /// What errors call it: `POST /images/api/push`, without version and parameters.
@@ -281,6 +291,19 @@ pub(super) struct UpgradeRequest<'a> {
     pub(super) protocol: &'a str,
     pub(super) headers: &'a [(&'a str, String)],
     pub(super) body: &'a str,
+}
+
+/// `text` as a parameter of an address.
+pub(super) fn escaped(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
 }
 
 /// How the Engine says no.

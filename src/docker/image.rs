@@ -42,6 +42,18 @@ pub struct EngineImage {
     pub config: Value,
 }
 
+/// One step of an image's making.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct HistoryEntry {
+    /// The instruction, as the builder wrote it down.
+    #[serde(default)]
+    pub created_by: String,
+    /// What it added, unpacked; 0 where it made no layer or an empty one.
+    #[serde(rename = "Size", default)]
+    pub size_bytes: u64,
+}
+
 /// An image in a registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteImage {
@@ -104,6 +116,15 @@ impl Engine {
             created: inspect.created.unwrap_or_default(),
             config: inspect.config,
         }))
+    }
+
+    /// How the image `name` was made, the last step first.
+    ///
+    /// # Errors
+    ///
+    /// [`DockerError`] when there is no such image.
+    pub async fn history(&self, name: &str) -> Result<Vec<HistoryEntry>, DockerError> {
+        self.get(&format!("/images/{name}/history")).await?.json().await
     }
 
     /// Gives the image `source` a further name.

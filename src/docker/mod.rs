@@ -10,6 +10,7 @@
 //! the end of its socket.
 
 mod base;
+mod classic;
 mod connection;
 mod container;
 mod credentials;
@@ -18,11 +19,13 @@ mod engine;
 mod error;
 mod grpc;
 mod http;
+mod id;
 mod image;
 #[cfg(test)]
 mod tests;
 
 pub use base::BaseImage;
+pub use classic::{Classic, ClassicBuild, ClassicNews};
 pub use connection::Connection;
 pub use container::{Container, Ended, Exec};
 pub use credentials::{Credentials, Login};
@@ -30,4 +33,5 @@ pub use endpoint::Endpoint;
 pub use engine::{Engine, EngineInfo};
 pub use error::DockerError;
 pub use grpc::{Spawner, Tasks};
-pub use image::{EngineImage, PushNews, Pushing, RemoteImage};
+pub use id::random_id;
+pub use image::{EngineImage, HistoryEntry, PushNews, Pushing, RemoteImage};

@@ -27,3 +27,10 @@ pub use analysis::{
 };
 pub use ignore::{ContextFilter, Matched, Patterns};
 pub use pattern::{BadPattern, clean};
+
+/// The instructions of a Dockerfile, each with the line it begins on, counted from 1, and its text
+/// on one line; here-documents are left out.
+#[must_use]
+pub fn instructions(text: &str) -> Vec<(usize, String)> {
+    lines::read(text).lines.into_iter().map(|line| (line.number, line.text)).collect()
+}

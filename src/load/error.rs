@@ -49,17 +49,21 @@ pub enum LoadError {
         /// Which image.
         image: ImageRef,
     },
-    /// The image is for another processor.
-    #[error("`{image}` is for {has}, but node `{node}` is {wants}")]
-    WrongPlatform {
-        /// Which image.
-        image: ImageRef,
-        /// What it is for.
-        has: String,
+    /// A node's containerd cannot be talked to directly.
+    #[error("containerd of node `{node}` cannot be reached through the node's container")]
+    NoLink {
         /// The node.
         node: String,
-        /// What the node is.
-        wants: String,
+        /// The reason.
+        why: String,
+    },
+    /// The Engine does not hand out single layers.
+    #[error("single layers of `{image}` cannot be had from Docker")]
+    NoLayers {
+        /// Which image.
+        image: ImageRef,
+        /// The reason.
+        why: String,
     },
     /// A node refused it.
     #[error("node `{node}` did not take `{image}`")]
@@ -93,7 +97,8 @@ impl LoadError {
             Self::NodeNotRunning { .. } => "wharf::load::node_not_running",
             Self::NoSpace { .. } => "wharf::load::no_space",
             Self::NoImage { .. } => "wharf::load::no_image",
-            Self::WrongPlatform { .. } => "wharf::load::wrong_platform",
+            Self::NoLink { .. } => "wharf::load::no_link",
+            Self::NoLayers { .. } => "wharf::load::no_layers",
             Self::Refused { .. } => "wharf::load::refused",
             Self::Engine(source) => source.code(),
         }
@@ -129,9 +134,10 @@ impl LoadError {
                 .help(format!("see what fills it: `docker exec {node} df -h`"))
                 .help(format!("remove unused images: `docker exec {node} crictl rmi --prune`")),
             Self::NoImage { .. } => failure.help("build it: `wharf build`"),
-            Self::WrongPlatform { wants, .. } => {
-                failure.help(format!("build it for the node: `--platform {wants}`"))
-            }
+            Self::NoLink { node, why } => failure
+                .because(why.clone())
+                .help(format!("see whether it works: `docker exec {node} ctr version`")),
+            Self::NoLayers { why, .. } => failure.because(why.clone()),
             Self::Refused { node, why, .. } => failure
                 .because(why.clone())
                 .help(format!("see its log: `docker exec {node} journalctl -u containerd -n 20`")),

@@ -1,17 +1,29 @@
 //! Brings images into the nodes.
 
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 
-use crate::docker::Engine;
-use crate::model::{ClusterKind, ImageRef};
+use crate::docker::{Engine, EngineImage};
+use crate::model::{ClusterKind, Digest, ImageRef};
+use crate::oci;
 use crate::tools::{ToolError, Tools};
 
+use super::delta::{self, Delta};
+use super::facade::{self, Learnt};
+use super::link::{self, NodeLink};
 use super::nodes::{self, Node};
-use super::{LoadError, import};
+use super::size::{self, Choice};
+use super::traces::Traces;
+use super::{LoadError, containerd, import, tidy};
 
-/// Brings images into the nodes of one cluster. Cloning is cheap.
+/// How often a load begins again because a node dropped a layer, or its link broke, meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// Brings images into the nodes of one cluster. Cloning is cheap; all clones share the links to
+/// the nodes, which are opened when they are first needed and close with the last clone.
 #[derive(Debug, Clone)]
 pub struct Loader {
     inner: Arc<Inner>,
@@ -22,6 +34,9 @@ struct Inner {
     engine: Engine,
     kind: ClusterKind,
     tools: Tools,
+    /// By container ID.
+    links: Mutex<BTreeMap<String, Arc<NodeLink>>>,
+    learnt: Learnt,
 }
 
 /// What a load moved.
@@ -37,8 +52,25 @@ impl Loader {
     /// A loader for the cluster that `kind` names. Nothing is asked yet.
     #[must_use]
     pub fn new(engine: &Engine, kind: &ClusterKind, tools: &Tools) -> Self {
-        let inner = Inner { engine: engine.clone(), kind: kind.clone(), tools: tools.clone() };
+        let inner = Inner {
+            engine: engine.clone(),
+            kind: kind.clone(),
+            tools: tools.clone(),
+            links: Mutex::default(),
+            learnt: Learnt::default(),
+        };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// Opens the links to the nodes, so that the first load need not.
+    ///
+    /// # Errors
+    ///
+    /// [`LoadError`] when there is no such cluster, or a node does not run.
+    pub async fn connect(&self) -> Result<(), LoadError> {
+        let nodes = nodes::of(&self.inner.engine, &self.inner.kind).await?;
+        futures::future::join_all(nodes.iter().map(|node| self.link(node))).await;
+        Ok(())
     }
 
     /// The nodes that do not have `image`, asked themselves, all at once.
@@ -52,9 +84,25 @@ impl Loader {
 
     async fn lacking(&self, image: &ImageRef) -> Result<Vec<Node>, LoadError> {
         let nodes = nodes::of(&self.inner.engine, &self.inner.kind).await?;
-        let answers = nodes.iter().map(|node| import::has(&self.inner.engine, node, image));
-        let has = futures::future::try_join_all(answers).await?;
+        let has = nodes.iter().map(|node| self.has(node, image));
+        let has = futures::future::try_join_all(has).await?;
         Ok(nodes.into_iter().zip(has).filter(|(_, has)| !has).map(|(node, _)| node).collect())
+    }
+
+    async fn has(&self, node: &Node, image: &ImageRef) -> Result<bool, LoadError> {
+        let name = image.without_digest().full();
+        // A link that was held open for long may have broken; a new one tells.
+        for _ in 0..2 {
+            let Ok(link) = self.link(node).await else { break };
+            match has_whole(&link.containerd, &name).await {
+                Ok(has) => return Ok(has),
+                Err(status) => {
+                    tracing::debug!(node = node.name, %status, "asked in vain for an image");
+                    self.drop_link(node);
+                }
+            }
+        }
+        import::has(&self.inner.engine, node, image).await
     }
 
     /// Brings `image` from the Engine into every node that lacks it.
@@ -68,26 +116,44 @@ impl Loader {
         image: &ImageRef,
         cancel: &CancellationToken,
     ) -> Result<Loaded, LoadError> {
-        let loaded = cancel.run_until_cancelled(self.load_into_nodes(image)).await;
+        let traces = Traces::default();
+        let loaded = cancel.run_until_cancelled(self.load_into_nodes(image, &traces)).await;
+        // What succeeded is kept by its record; what did not must be gone.
+        let failed = !matches!(loaded, Some(Ok(_)));
+        tokio::join!(traces.untag(&self.inner.engine), traces.release(failed));
         loaded.unwrap_or_else(|| Err(LoadError::Cancelled { image: image.clone() }))
     }
 
-    async fn load_into_nodes(&self, image: &ImageRef) -> Result<Loaded, LoadError> {
+    async fn load_into_nodes(
+        &self,
+        image: &ImageRef,
+        traces: &Traces,
+    ) -> Result<Loaded, LoadError> {
         let engine = &self.inner.engine;
         let name = image.without_digest().to_string();
-        let Some(found) = engine.image(&name).await? else {
+        let (found, lacking) = tokio::join!(engine.image(&name), self.lacking(image));
+        let Some(found) = found? else {
             return Err(LoadError::NoImage { image: image.clone() });
         };
-        let lacking = self.lacking(image).await?;
+        let lacking = lacking?;
+        let total_bytes = found.size_bytes;
         if lacking.is_empty() {
-            return Ok(Loaded { sent_bytes: 0, total_bytes: found.size_bytes });
+            return Ok(Loaded { sent_bytes: 0, total_bytes });
         }
-        let sent_bytes = match import::into_nodes(engine, &lacking, image, found.size_bytes).await {
+        match self.by_delta(image, &found, &lacking, traces).await {
+            Ok(sent_bytes) => return Ok(Loaded { sent_bytes, total_bytes }),
+            Err(error @ LoadError::NoSpace { .. }) => return Err(error),
+            Err(error) => {
+                let why = error.failure();
+                tracing::debug!(%image, what = why.what, why = ?why.why, "the whole image is sent");
+            }
+        }
+        let sent_bytes = match import::into_nodes(engine, &lacking, image, total_bytes).await {
             Ok(sent_bytes) => sent_bytes,
             Err(error @ LoadError::Refused { .. }) => {
                 tracing::warn!(%image, %error, "import refused, trying the cluster's own tool");
                 self.by_tool(image, error).await?;
-                found.size_bytes
+                total_bytes
             }
             Err(error) => return Err(error),
         };
@@ -95,7 +161,112 @@ impl Loader {
             let why = "it says that it took the image, and does not have it".to_owned();
             return Err(LoadError::Refused { node: node.name, image: image.clone(), why });
         }
-        Ok(Loaded { sent_bytes, total_bytes: found.size_bytes })
+        Ok(Loaded { sent_bytes, total_bytes })
+    }
+
+    /// Sends what is missing, where that is little; returns the bytes sent to the node that
+    /// lacked most.
+    async fn by_delta(
+        &self,
+        image: &ImageRef,
+        found: &EngineImage,
+        nodes: &[Node],
+        traces: &Traces,
+    ) -> Result<u64, LoadError> {
+        let chain = oci::chain_ids(&found.diff_ids);
+        let mut attempt = 1;
+        loop {
+            let (node, status) = match self.try_delta(image, found, &chain, nodes, traces).await {
+                Ok(sent_bytes) => return Ok(sent_bytes),
+                Err(Trouble::Other(error)) => return Err(error),
+                Err(Trouble::Node(node, status)) => (node, status),
+            };
+            if containerd::is_out_of_space(&status) {
+                return Err(import::refusal(&node, image, status.message()));
+            }
+            // A layer that was there a moment ago may have been removed as garbage.
+            let may_pass = containerd::is_missing(&status) || link::is_broken(&status);
+            if attempt == ATTEMPTS || !may_pass {
+                return Err(import::refusal(&node, image, status.message()));
+            }
+            tracing::debug!(node = node.name, %status, attempt, "loading begins again");
+            if link::is_broken(&status) {
+                self.drop_link(&node);
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn try_delta(
+        &self,
+        image: &ImageRef,
+        found: &EngineImage,
+        chain: &[Digest],
+        nodes: &[Node],
+        traces: &Traces,
+    ) -> Result<u64, Trouble> {
+        let at = |node: &Node| {
+            let node = node.clone();
+            move |status| Trouble::Node(node, status)
+        };
+        let there = nodes.iter().map(|node| async move {
+            let link = self.link(node).await.map_err(Trouble::Other)?;
+            let there = delta::layers_there(&link.containerd, chain).await.map_err(at(node))?;
+            Ok::<_, Trouble>((node, link, there))
+        });
+        let there = futures::future::try_join_all(there).await?;
+        let fewest = there.iter().map(|(_, _, there)| *there).min().unwrap_or(0);
+        let wanted: BTreeSet<Digest> = found.diff_ids[fewest..].iter().cloned().collect();
+        let layers = if wanted.is_empty() {
+            BTreeMap::new()
+        } else {
+            let name = image.without_digest().to_string();
+            let history = self.inner.engine.history(&name).await.map_err(LoadError::from)?;
+            if let Choice::Whole { why } = size::choose(&history, found, wanted.len()) {
+                return Err(LoadError::NoLayers { image: image.clone(), why }.into());
+            }
+            let fetched =
+                facade::fetch(&self.inner.engine, image, &wanted, &self.inner.learnt, traces);
+            // The nodes have nothing else to do meanwhile.
+            let tidied = there.iter().map(|(node, link, _)| async move {
+                if let Err(status) = tidy::tidy(&link.containerd, image).await {
+                    tracing::debug!(node = node.name, %status, "old images stay");
+                }
+            });
+            let (fetched, _) = tokio::join!(fetched, futures::future::join_all(tidied));
+            fetched?
+        };
+        tracing::debug!(
+            %image, layers = chain.len(), there = fewest, came = layers.len(),
+            "only what the nodes lack is sent"
+        );
+        let delta = Delta { name: image, image: found, chain, layers: &layers };
+        let writes = there.iter().map(|(node, link, there)| {
+            let written = delta.write(&link.containerd, *there, traces);
+            async move { written.await.map_err(at(node)) }
+        });
+        let (sent, ()) =
+            tokio::join!(futures::future::try_join_all(writes), traces.untag(&self.inner.engine));
+        Ok(sent?.into_iter().max().unwrap_or(0))
+    }
+
+    async fn link(&self, node: &Node) -> Result<Arc<NodeLink>, LoadError> {
+        let known = self.links().get(&node.id).cloned();
+        if let Some(link) = known {
+            return Ok(link);
+        }
+        let link = Arc::new(NodeLink::open(&self.inner.engine, node).await?);
+        // Two loads may have opened one each; either will do.
+        self.links().insert(node.id.clone(), Arc::clone(&link));
+        Ok(link)
+    }
+
+    fn drop_link(&self, node: &Node) {
+        self.links().remove(&node.id);
+    }
+
+    fn links(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<NodeLink>>> {
+        self.inner.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lets kind or k3d do it, where they are installed; otherwise the first error stands.
@@ -123,4 +294,25 @@ impl Loader {
             }
         }
     }
+}
+
+/// Why a delta could not be sent.
+enum Trouble {
+    /// A node said no.
+    Node(Node, Status),
+    Other(LoadError),
+}
+
+impl From<LoadError> for Trouble {
+    fn from(error: LoadError) -> Self {
+        Self::Other(error)
+    }
+}
+
+/// Whether there is a record of the image, and what it names is there too.
+async fn has_whole(node: &containerd::Containerd, name: &str) -> Result<bool, Status> {
+    let Some(target) = node.image(name).await?.and_then(|image| image.target) else {
+        return Ok(false);
+    };
+    node.has_content(&target.digest).await
 }

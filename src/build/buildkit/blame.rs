@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 
 use crate::build::{BuildError, FailedStep};
 use crate::docker::DockerError;
+use crate::dockerfile::instructions;
 
 use super::progress::{Progress, Step};
 use super::solve::Order;
@@ -55,7 +56,7 @@ pub(super) fn explain(
         .or_else(|| Some(command_of(&failed?.name).to_owned()));
     BuildError::Step(Box::new(FailedStep {
         artifact,
-        dockerfile: order.docker.dockerfile_name.clone(),
+        dockerfile: order.shown_dockerfile(),
         line,
         instruction: instruction.unwrap_or_default(),
         code: exit_code(&message),
@@ -139,6 +140,18 @@ fn line_of_text(message: &str) -> Option<usize> {
     digits.parse().ok()
 }
 
+/// The line of `instruction`, or that `message` names: for a builder that says no more.
+pub(in crate::build) fn line_of(
+    dockerfile: &str,
+    message: &str,
+    instruction: &str,
+) -> Option<usize> {
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let wanted = words(instruction);
+    let same = |(line, text): &(usize, String)| (words(text) == wanted).then_some(*line);
+    line_of_text(message).or_else(|| instructions(dockerfile).iter().find_map(same))
+}
+
 /// What a step does, without its place: `RUN go build` of `[build 2/4] RUN go build`.
 fn command_of(name: &str) -> &str {
     match name.strip_prefix('[').and_then(|rest| rest.split_once("] ")) {
@@ -188,55 +201,6 @@ fn stages(dockerfile: &str) -> Vec<Stage> {
         }
     }
     stages
-}
-
-/// The instructions with the lines that they begin on; continuation lines are joined, here
-/// documents left out.
-fn instructions(dockerfile: &str) -> Vec<(usize, String)> {
-    let escape = match dockerfile.lines().find(|line| line.contains("escape=")) {
-        Some(line) if line.trim_start().starts_with('#') && line.trim_end().ends_with('`') => '`',
-        _ => '\\',
-    };
-    let mut found: Vec<(usize, String)> = Vec::new();
-    let mut lines = dockerfile.lines().enumerate();
-    while let Some((index, line)) = lines.next() {
-        if line.trim().is_empty() || line.trim_start().starts_with('#') {
-            continue;
-        }
-        let mut text = line.trim().to_owned();
-        while text.ends_with(escape) {
-            text.pop();
-            match lines.next() {
-                Some((_, next)) if next.trim_start().starts_with('#') || next.trim().is_empty() => {
-                    text.push(escape);
-                }
-                Some((_, next)) => text.push_str(next.trim_end()),
-                None => break,
-            }
-        }
-        if let Some(end) = here_document(&text) {
-            for (_, line) in lines.by_ref() {
-                if line.trim_start_matches('\t') == end {
-                    break;
-                }
-            }
-        }
-        found.push((index + 1, text));
-    }
-    found
-}
-
-/// The word that ends the here document which `text` begins, if it begins one.
-fn here_document(text: &str) -> Option<String> {
-    let keyword = text.split_whitespace().next()?.to_ascii_uppercase();
-    if !matches!(keyword.as_str(), "RUN" | "COPY" | "ADD") {
-        return None;
-    }
-    let (_, after) = text.split_once("<<")?;
-    let word = after.trim_start_matches('-').split_whitespace().next()?;
-    let word = word.trim_matches(['"', '\'']);
-    let plain = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "_-.".contains(c));
-    plain.then(|| word.to_owned())
 }
 
 /// The instruction that begins on `line`, or goes on there.

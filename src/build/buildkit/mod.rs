@@ -17,4 +17,5 @@ mod selection;
 mod session;
 mod solve;
 
+pub(super) use blame::line_of;
 pub(super) use solve::{Order, build};

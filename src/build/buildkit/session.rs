@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tonic::service::Routes;
 
 use crate::build::{BuildScope, DockerInputs, NamedInputs};
-use crate::docker::{DockerError, Tasks};
+use crate::docker::{DockerError, Tasks, random_id};
 
 use super::agents::{Agents, Alive, Given, Logins, SecretTrouble};
 use super::files::{Files, Folder, Ledger};
@@ -48,7 +48,7 @@ pub(super) async fn open(
     shared_key: &str,
     tasks: &Tasks,
 ) -> Result<Session, DockerError> {
-    let id = super::solve::random_id();
+    let id = random_id();
     let mut headers = vec![
         ("X-Docker-Expose-Session-Uuid", id.clone()),
         ("X-Docker-Expose-Session-Name", "wharf".to_owned()),

@@ -1,7 +1,6 @@
 //! The build itself: asked for, followed to its end, its failure explained.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use tonic::{Response, Status};
 
 use crate::build::run::{Built, log_path};
 use crate::build::{BuildError, BuildInputs, BuildScope, DockerInputs, NamedInputs};
-use crate::docker::{DockerError, Tasks};
+use crate::docker::{DockerError, Tasks, random_id};
 use crate::model::{ArtifactName, ImageRef};
 
 use super::blame;
@@ -38,6 +37,17 @@ pub(in crate::build) struct Order<'a> {
     pub(in crate::build) image: &'a ImageRef,
     pub(in crate::build) no_cache: bool,
     pub(in crate::build) tell: Tell<'a>,
+}
+
+impl Order<'_> {
+    /// The Dockerfile as a person knows it: `services/api/Dockerfile`.
+    pub(in crate::build) fn shown_dockerfile(&self) -> String {
+        let name = &self.docker.dockerfile_name;
+        match self.inputs.shown_folder.as_str() {
+            "" => name.clone(),
+            folder => format!("{folder}/{name}"),
+        }
+    }
 }
 
 /// Builds by BuildKit. The image is in the Engine when this succeeds.
@@ -192,11 +202,4 @@ fn shared_key(state: &Path, context: &Path, artifact: &ArtifactName) -> String {
         hasher.update(part);
     }
     hex::encode(&hasher.finalize()[..16])
-}
-
-/// 32 hexadecimal digits that nobody has used before.
-pub(super) fn random_id() -> String {
-    // Each of these is seeded by the system's random numbers.
-    let half = || std::collections::hash_map::RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", half(), half())
 }
