@@ -23,8 +23,6 @@
 //! 4  config/    wharf.yaml or plain folders → validated Project, errors with positions
 //!    graph/     Project → order of artifacts and releases; what a changed path affects
 //! 3  docker/    the Engine: endpoint and context, credentials, client
-//! 2  tools/     run helm, kind, kubectl: process group, time limit, captured output
-//!    docker/    the Engine: endpoint and context, credentials, client
 //!    oci/       chain IDs, manifests, configurations
 //!    dockerfile/ instructions, stages, what a build can see; .dockerignore
 //! 2  tools/     run helm, kind, kubectl: process group, time limit, captured output
