@@ -5,12 +5,13 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::claims::{self, Claims};
 use super::{CleanupError, Journal, namespace};
 use crate::cluster::Cluster;
 use crate::deploy;
-use crate::deploy::{DeployScope, Removal};
+use crate::deploy::{DeployError, DeployScope, Removal};
 use crate::model::{Namespace, ObjectRef, ProjectName, ReleaseName, Undo};
 use crate::report::Report;
 use crate::tools::ToolError;
@@ -80,11 +81,14 @@ pub(super) async fn begin(
 ) -> Result<Begun, CleanupError> {
     match step {
         Undo::HelmRelease { release, namespace, extras, claims } => {
-            let objects = deploy::helm_objects(cluster, namespace, release).await?;
-            let (found, kept) = split_claims(extras);
-            let claims = claims::of(cluster, &objects, kept, *claims).await?;
+            let helm = deploy::helm_objects(cluster, namespace, release).await?;
+            let (mut extras, known) = split_claims(extras);
+            extras.extend(helm.hooks);
+            extras.sort();
+            extras.dedup();
+            let claims = claims::of(cluster, &helm.objects, known, *claims).await?;
             remember(step, &claims, journal)?;
-            uninstall(cluster, release, namespace, found, objects, claims).await
+            uninstall(cluster, release, namespace, extras, helm.objects, claims).await
         }
         Undo::Objects { release, objects, claims } => {
             delete_all(step, release, objects, *claims, cluster, journal).await
@@ -213,16 +217,14 @@ async fn roll_back(
     namespace: &Namespace,
     revision: u32,
 ) -> Result<Begun, CleanupError> {
-    let revision = revision.to_string();
-    let words = ["rollback", release.as_str(), &revision, "--namespace", namespace.as_str()];
-    let command = cluster.tools().command("helm").args(words);
-    match command.time_limit(UNINSTALL_LIMIT).run().await {
-        Ok(_) => {
+    let cancel = CancellationToken::new();
+    match deploy::go_back(cluster, release, namespace, revision, &cancel).await {
+        Ok(()) => {
             let done = Some(format!("rolled {release} back to revision {revision}"));
             Ok(Begun { done, ..Begun::default() })
         }
         // Whoever removed it meanwhile wanted it gone.
-        Err(error) if is_not_found(&error) => Ok(Begun::default()),
+        Err(DeployError::Helm { source, .. }) if is_not_found(&source) => Ok(Begun::default()),
         Err(error) => Err(error.into()),
     }
 }

@@ -28,12 +28,13 @@ pub use error::{ClusterError, is_gone, said};
 pub use kind::may_use;
 pub use nodes::Node;
 
-/// How long a connection may take to come up. A local cluster needs milliseconds; the rest is for
-/// a remote one behind a slow line.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long a connection may take to come up. A local cluster needs milliseconds, and refuses at
+/// once when it is stopped; the rest is for a remote one behind a slow line, and for a machine
+/// whose every core builds something.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long the first answers may take in all; retries after a busy server are included.
-const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// The same where a login plugin runs first and may ask the person something.
 const LOGIN_LIMIT: Duration = Duration::from_secs(120);

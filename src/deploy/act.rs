@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::look::Found;
 use super::manifest::{self, Manifest};
-use super::record::{self, Part, Recorded, ReleaseRecord};
-use super::{DeployError, DeployScope, MANAGER, Plan, apply, helm, live, prune};
-use crate::model::ObjectRef;
+use super::record::{self, LeftAs, Part, Recorded, ReleaseRecord};
+use super::{DeployError, DeployScope, MANAGER, Plan, apply, helm, live, prune, storage};
+use crate::cluster::Cluster;
+use crate::model::{Namespace, ObjectRef, ReleaseName};
 use crate::report::ReleaseNews;
 
 /// How long a namespace that is on its way out may take to go.
@@ -73,20 +74,64 @@ pub async fn deploy(
         done.inventory = with_passing(done.inventory, plan);
     }
 
-    let objects: Vec<ObjectRef> = done.inventory.iter().map(|one| one.object.clone()).collect();
-    let live = live::read(&scope.cluster, &objects).await?;
-    for one in &mut done.inventory {
+    read_anew(scope, &mut done.inventory).await?;
+    done.fingerprint.clone_from(&plan.fingerprint);
+    write(scope, plan, &done, made_namespace).await?;
+    let parts = done.inventory.into_iter();
+    deployed.inventory = parts.filter(|one| one.part != Part::Hook).map(|one| one.object).collect();
+    Ok(deployed)
+}
+
+/// Records objects as they are.
+async fn read_anew(scope: &DeployScope, inventory: &mut [Recorded]) -> Result<(), DeployError> {
+    let live = live::read(&scope.cluster, inventory.iter().map(|one| &one.object)).await?;
+    for one in inventory {
         let Some(live) = live.get(&one.object) else { continue };
         one.uid = live.metadata.uid.clone().unwrap_or_default();
         one.generation = live.metadata.generation;
         one.replicas = live::replicas(live);
         one.content = live::content(live);
     }
-    done.fingerprint.clone_from(&plan.fingerprint);
-    write(scope, plan, &done, made_namespace).await?;
-    let parts = done.inventory.into_iter();
-    deployed.inventory = parts.filter(|one| one.part != Part::Hook).map(|one| one.object).collect();
-    Ok(deployed)
+    Ok(())
+}
+
+/// Records that `release` went back to `revision`: as `run` had left it, where that was this
+/// revision, else as something that the next deploy has to look after.
+///
+/// # Errors
+///
+/// [`DeployError`] when the server does not answer.
+pub(super) async fn went_back(
+    cluster: &Cluster,
+    namespace: &Namespace,
+    release: &ReleaseName,
+    revision: u32,
+) -> Result<(), DeployError> {
+    for project in record::projects_with(cluster, namespace, release).await? {
+        let scope = DeployScope { cluster: cluster.clone(), project };
+        let recorded = record::read(&scope, namespace).await?.releases.remove(release);
+        let Some(mut recorded) = recorded else { continue };
+        recorded.fingerprint.clear();
+        let left = recorded.left.clone().filter(|left| left.revision == revision);
+        if let Some(left) = left {
+            let newest = storage::status(cluster, namespace, release).await?;
+            let helm = storage::helm_objects(cluster, namespace, release).await?;
+            // What Helm keeps on request is no reason to deploy again.
+            recorded
+                .inventory
+                .retain(|one| one.part != Part::Object || helm.objects.contains(&one.object));
+            read_anew(&scope, &mut recorded.inventory).await?;
+            recorded.revision = newest.map(|newest| newest.revision);
+            recorded.fingerprint = left.fingerprint;
+            recorded.images = left.images;
+            recorded.left = None;
+        }
+        record::update(&scope, namespace, |project| {
+            project.releases.insert(release.clone(), recorded.clone());
+        })
+        .await?;
+    }
+    Ok(())
 }
 
 /// Makes the namespace where it is missing; `true` where wharf made it, now or earlier.
@@ -168,8 +213,21 @@ async fn intended(
             Some(record) => record.found_revision,
             None => found.helm.as_ref().and_then(|helm| helm.last_good),
         },
+        left: before.filter(|record| record.standing && !plan.standing).and_then(left_as),
         keep_data: plan.keep_data,
         inventory,
+    })
+}
+
+/// How `run` left a release, as far as it is known.
+fn left_as(before: &ReleaseRecord) -> Option<LeftAs> {
+    if before.left.is_some() || before.fingerprint.is_empty() {
+        return before.left.clone();
+    }
+    Some(LeftAs {
+        fingerprint: before.fingerprint.clone(),
+        images: before.images.clone(),
+        revision: before.revision?,
     })
 }
 

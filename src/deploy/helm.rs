@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::hooks::Hooks;
 use super::said_by_helm::{self, Circumstances};
 use super::storage::{self, HelmStatus};
-use super::{DeployError, DeployScope, Plan, PostRenderer};
+use super::{DeployError, DeployScope, Plan, PostRenderer, act};
+use crate::cluster::Cluster;
 use crate::model::{Chart, HelmSource, Namespace, ReleaseName, ReleaseSource};
 use crate::report::ReleaseNews;
 use crate::tools::{ToolError, Tools};
@@ -64,6 +65,8 @@ pub(super) async fn upgrade(
     cancel: &CancellationToken,
 ) -> Result<Upgraded, DeployError> {
     let tools = scope.cluster.tools();
+    let server_side =
+        storage::is_server_side(&scope.cluster, &plan.namespace, &plan.release.name).await?;
     let hooks = Hooks::new(&scope.cluster, plan, tell);
     let hook_time =
         plan.release.wait.timeout.saturating_mul(u32::try_from(plan.hooks.len()).unwrap_or(1));
@@ -72,6 +75,10 @@ pub(super) async fn upgrade(
         .args(arguments(plan, source))
         .time_limit(ALLOWANCE + plan.release.wait.timeout + hook_time)
         .cancelled_by(cancel);
+    if server_side {
+        // What others changed is set back, as Helm 3 does.
+        command = command.arg("--force-conflicts");
+    }
     if let Some(values) = &plan.values {
         command = command.args(["-f", "-"]).stdin(values.to_string());
     }
@@ -204,7 +211,7 @@ pub(super) async fn repair(
     }
 }
 
-/// Brings `release` back to `revision`, as a new revision.
+/// Brings `release` back to `revision`, as a new revision, and records that.
 ///
 /// # Errors
 ///
@@ -216,14 +223,33 @@ pub async fn roll_back(
     revision: u32,
     cancel: &CancellationToken,
 ) -> Result<(), DeployError> {
-    let command = scope.cluster.tools().command("helm").args([
+    go_back(&scope.cluster, release, namespace, revision, cancel).await
+}
+
+/// The same for whichever project has the release.
+///
+/// # Errors
+///
+/// [`DeployError`] when Helm is missing or fails.
+pub async fn go_back(
+    cluster: &Cluster,
+    release: &ReleaseName,
+    namespace: &Namespace,
+    revision: u32,
+    cancel: &CancellationToken,
+) -> Result<(), DeployError> {
+    let mut command = cluster.tools().command("helm").args([
         "rollback",
         release.as_str(),
         &revision.to_string(),
         "--namespace",
         namespace.as_str(),
     ]);
-    finish(command.time_limit(ALLOWANCE).cancelled_by(cancel), release).await
+    if storage::is_server_side(cluster, namespace, release).await? {
+        command = command.arg("--force-conflicts");
+    }
+    finish(command.time_limit(ALLOWANCE).cancelled_by(cancel), release).await?;
+    act::went_back(cluster, namespace, release, revision).await
 }
 
 async fn finish(

@@ -38,12 +38,12 @@ use crate::model::{
 
 pub use act::{Deployed, deploy};
 pub use error::DeployError;
-pub use helm::{Helm, is_helm_running, roll_back};
+pub use helm::{Helm, go_back, is_helm_running, roll_back};
 pub use look::{Found, look, survey};
 pub use order::{in_order, is_built_in};
-pub use record::{Part, ProjectRecord, Recorded, ReleaseRecord};
+pub use record::{LeftAs, Part, ProjectRecord, Recorded, ReleaseRecord};
 pub use remove::{Removal, remove};
-pub use storage::{HelmStatus, helm_objects};
+pub use storage::{HelmObjects, HelmStatus, helm_objects};
 pub use undo::{UndoOptions, kept, undo_for};
 
 /// The name under which wharf owns fields and labels objects.

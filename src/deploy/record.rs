@@ -12,9 +12,10 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
 
 use super::{DeployError, DeployScope, MANAGER};
-use crate::cluster::is_gone;
+use crate::cluster::{Cluster, is_gone};
 use crate::model::{ArtifactName, ImageRef, Namespace, ObjectRef, ProjectName, ReleaseName, Undo};
 
 /// Where the record lies in the Secret.
@@ -26,8 +27,11 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 /// The label that tells projects apart.
 const PROJECT: &str = "wharf/project";
 
-/// How often a write is tried that others came before.
+/// How often a write is tried that other machines came before.
 const TRIES: usize = 8;
+
+/// Releases of one process that are recorded at the same time would only run into each other.
+static ONE_AT_A_TIME: Semaphore = Semaphore::const_new(1);
 
 /// The record of one project in one namespace.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -57,10 +61,24 @@ pub struct ReleaseRecord {
     pub found: bool,
     /// Helm's revision when wharf came.
     pub found_revision: Option<u32>,
+    /// How `run` had left it, while a session that will go again works on it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<LeftAs>,
     /// The claims of its StatefulSets stay when it goes.
     pub keep_data: bool,
     /// Its objects.
     pub inventory: Vec<Recorded>,
+}
+
+/// What a release was made from when `run` left it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftAs {
+    /// Of everything that it was rendered from.
+    pub fingerprint: String,
+    /// The project's images in it.
+    pub images: BTreeMap<ArtifactName, ImageRef>,
+    /// Helm's revision.
+    pub revision: u32,
 }
 
 /// One object of a release, as it was right after deploying.
@@ -214,6 +232,7 @@ pub(super) async fn update(
 ) -> Result<(), DeployError> {
     let api = api(scope, namespace);
     let name = name(&scope.project);
+    let _turn = ONE_AT_A_TIME.acquire().await;
     for _ in 0..TRIES {
         let found = api.get_opt(&name).await.map_err(|error| scope.cluster.explain(error))?;
         let before = found.as_ref().and_then(decode);
@@ -248,6 +267,25 @@ pub(super) async fn update(
         }
     }
     Err(DeployError::RecordBusy { namespace: namespace.clone(), name })
+}
+
+/// The projects whose record in `namespace` has `release`.
+pub(super) async fn projects_with(
+    cluster: &Cluster,
+    namespace: &Namespace,
+    release: &ReleaseName,
+) -> Result<Vec<ProjectName>, DeployError> {
+    let api = Api::<Secret>::namespaced(cluster.client(), namespace.as_str());
+    let wanted = ListParams::default().labels(&format!("{MANAGED_BY}={MANAGER},{PROJECT}"));
+    let secrets = api.list(&wanted).await.map_err(|error| cluster.explain(error))?;
+    let secrets = secrets.items.into_iter().filter(|secret| {
+        decode(secret).is_some_and(|record| record.releases.contains_key(release))
+    });
+    let project = |secret: Secret| {
+        let labels = secret.metadata.labels?;
+        ProjectName::parse(labels.get(PROJECT)?).ok()
+    };
+    Ok(secrets.filter_map(project).collect())
 }
 
 fn api(scope: &DeployScope, namespace: &Namespace) -> Api<Secret> {

@@ -71,8 +71,18 @@ fn newest(mut revisions: Vec<(u32, String, Option<Timestamp>)>) -> Option<HelmSt
     Some(HelmStatus { revision, status, since, last_good })
 }
 
-/// The objects of the newest revision of a Helm release, as Helm rendered them, without those
-/// that the chart asks Helm to keep; empty where there is no such release.
+/// What the newest revision of a Helm release consists of, without what the chart asks Helm to
+/// keep.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HelmObjects {
+    /// What `helm uninstall` deletes.
+    pub objects: Vec<ObjectRef>,
+    /// What it leaves behind.
+    pub hooks: Vec<ObjectRef>,
+}
+
+/// Reads what the newest revision of a Helm release consists of; nothing where there is no such
+/// release.
 ///
 /// # Errors
 ///
@@ -81,19 +91,46 @@ pub async fn helm_objects(
     cluster: &Cluster,
     namespace: &Namespace,
     release: &ReleaseName,
-) -> Result<Vec<ObjectRef>, DeployError> {
-    let Some(newest) = status(cluster, namespace, release).await? else { return Ok(Vec::new()) };
+) -> Result<HelmObjects, DeployError> {
+    let Some(newest) = newest_release(cluster, namespace, release).await? else {
+        return Ok(HelmObjects::default());
+    };
+    let named = async |mut values: Vec<Value>| {
+        values.retain(|value| {
+            value.pointer("/metadata/annotations/helm.sh~1resource-policy").is_none()
+        });
+        let mut manifests = manifest::parse(&values)?;
+        manifest::settle_namespaces(&mut manifests, namespace, cluster).await?;
+        Ok::<_, DeployError>(manifests.into_iter().map(|manifest| manifest.object).collect())
+    };
+    Ok(HelmObjects {
+        objects: named(objects_of(&newest)).await?,
+        hooks: named(hooks_of(&newest)).await?,
+    })
+}
+
+/// Whether the newest revision was made by server-side apply, as Helm 4 does with what it has
+/// installed itself. Its fields are then owned, and others' changes to them are conflicts.
+pub(super) async fn is_server_side(
+    cluster: &Cluster,
+    namespace: &Namespace,
+    release: &ReleaseName,
+) -> Result<bool, DeployError> {
+    let newest = newest_release(cluster, namespace, release).await?;
+    Ok(newest.is_some_and(|newest| newest["apply_method"] == "ssa"))
+}
+
+/// The newest revision as Helm stores it.
+async fn newest_release(
+    cluster: &Cluster,
+    namespace: &Namespace,
+    release: &ReleaseName,
+) -> Result<Option<Value>, DeployError> {
+    let Some(newest) = status(cluster, namespace, release).await? else { return Ok(None) };
     let api: Api<Secret> = Api::namespaced(cluster.client(), namespace.as_str());
     let name = format!("sh.helm.release.v1.{release}.v{}", newest.revision);
     let secret = api.get_opt(&name).await.map_err(|error| cluster.explain(error))?;
-    let json = secret.and_then(|secret| decode(&secret.data?.get("release")?.0));
-    let mut objects = json.as_ref().map(objects_of).unwrap_or_default();
-    objects.retain(|object| {
-        object.pointer("/metadata/annotations/helm.sh~1resource-policy").is_none()
-    });
-    let mut manifests = manifest::parse(&objects)?;
-    manifest::settle_namespaces(&mut manifests, namespace, cluster).await?;
-    Ok(manifests.into_iter().map(|manifest| manifest.object).collect())
+    Ok(secret.and_then(|secret| decode(&secret.data?.get("release")?.0)))
 }
 
 fn decode(payload: &[u8]) -> Option<Value> {
