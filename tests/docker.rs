@@ -3,10 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use wharf::build::{BuildScope, EntryKind, InputsKind};
+use wharf::docker::{Credentials, Engine};
 use wharf::dockerfile::{ContextFilter, Patterns};
+use wharf::model::{Artifact, ArtifactName, Builder, DockerBuild};
 use wharf::tools::Tools;
 
 /// A tree in which every name that the patterns below are made of occurs at several depths.
@@ -49,6 +53,16 @@ const FILES: &[&str] = &[
 
 /// Folders with nothing in them: they are part of a context too.
 const FOLDERS: &[&str] = &["c/empty", "g", "e/b/empty"];
+
+fn plant(root: &Path) {
+    for folder in FOLDERS {
+        std::fs::create_dir_all(root.join(folder)).expect("a folder");
+    }
+    for file in FILES {
+        std::fs::create_dir_all(root.join(file).parent().expect("a parent")).expect("a folder");
+        std::fs::write(root.join(file), file).expect("a file");
+    }
+}
 
 fn part() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -196,6 +210,159 @@ async fn client(tools: &Tools) -> &'static str {
     panic!("no `docker` here can use BuildKit: install buildx");
 }
 
+/// A path, glob or nonsense that a `COPY` may name.
+fn source() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[abcde]",
+        4 => "[cde]/[abcde]",
+        2 => "c/d/(e|\\*|x\\.md|e/\\?)",
+        2 => Just("*/a".to_owned()),
+        2 => Just("c/*.md".to_owned()),
+        1 => Just("*/*/x.md".to_owned()),
+        1 => Just("c/../d/./e/".to_owned()),
+        1 => Just("/c".to_owned()),
+        1 => Just(".".to_owned()),
+        1 => Just("[a-b]".to_owned()),
+        2 => Just("link".to_owned()),
+        2 => Just("link/d".to_owned()),
+        1 => Just("hop/a".to_owned()),
+        1 => Just("l*/d/a".to_owned()),
+        1 => Just("$V".to_owned()),
+        1 => Just("${V:-a}/d".to_owned()),
+        1 => Just("${W%/*}".to_owned()),
+        1 => Just("g".to_owned()),
+        1 => Just("missing".to_owned()),
+    ]
+}
+
+fn instruction() -> impl Strategy<Value = String> {
+    prop_oneof![
+        6 => source().prop_map(|source| format!("COPY {source} /out/")),
+        2 => (source(), source()).prop_map(|(one, two)| format!("COPY {one} \\\n  # and\n {two} /x/")),
+        1 => source().prop_map(|source| format!("COPY [\"{source}\", \"/json/\"]")),
+        1 => source().prop_map(|source| format!("ADD --chown=1:1 {source} /add/")),
+        2 => "ARG V(=[abcd])?",
+        1 => "ENV V=[abcd] W=[cd]/e",
+        1 => Just("ONBUILD COPY b /onbuild/".to_owned()),
+        2 => "FROM (scratch|one|two)( AS (one|two))?",
+        1 => "COPY --from=(one|0) / /from/",
+    ]
+}
+
+/// Every path of an image, with what it is: by a real build. `None` when the build fails.
+async fn image(tools: &Tools, docker: &str, context: &Path) -> Option<BTreeMap<String, String>> {
+    let build = tools
+        .command(docker)
+        .args(["build", "--quiet", "--output", "type=tar,dest=-", "."])
+        .folder(context);
+    let out = build.run().await.ok()?;
+    let mut archive = tar::Archive::new(&out.stdout[..]);
+    let mut contents = BTreeMap::new();
+    for entry in archive.entries().expect("a tar archive") {
+        let mut entry = entry.expect("a whole entry");
+        let header = entry.header().clone();
+        let mut text = format!("{:?} {:o} ", header.entry_type(), header.mode().expect("a mode"));
+        text.push_str(&String::from_utf8_lossy(&entry.link_name_bytes().unwrap_or_default()));
+        std::io::Read::read_to_string(&mut entry, &mut text).expect("text");
+        contents.insert(entry.path().expect("a path").to_string_lossy().into_owned(), text);
+    }
+    Some(contents)
+}
+
+/// Puts what a build can see, and nothing else, into the folder `to`.
+fn bring(inputs: &wharf::build::DockerInputs, to: &Path) {
+    for entry in inputs.entries.iter() {
+        let (from, path) = (inputs.context.join(&entry.path), to.join(&entry.path));
+        match &entry.kind {
+            EntryKind::Directory => std::fs::create_dir(&path).expect("a folder"),
+            EntryKind::File { .. } => drop(std::fs::copy(from, &path).expect("a file")),
+            EntryKind::Symlink { target } => {
+                std::os::unix::fs::symlink(target, &path).expect("a link");
+            }
+        }
+    }
+    std::fs::write(to.join("Dockerfile"), &inputs.dockerfile_text).expect("a file");
+    std::fs::write(to.join(".dockerignore"), "Dockerfile\n.dockerignore\n").expect("a file");
+}
+
+#[test]
+#[ignore = "needs Docker"]
+fn what_a_dockerfile_sees_is_all_that_its_build_needs() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let context = tempfile::tempdir().expect("a folder");
+    let root = context.path();
+    plant(root);
+    for (link, target) in [("link", "c"), ("hop", "e/back"), ("e/back", "/link")] {
+        std::os::unix::fs::symlink(target, root.join(link)).expect("a link");
+    }
+    std::fs::write(root.join(".dockerignore"), "**/README.md\nDockerfile\n.dockerignore\n")
+        .expect("a file");
+    let tools = tools();
+    let docker = runtime.block_on(client(&tools));
+    let platform = runtime.block_on(async {
+        Engine::connect(&tools).expect("an address").platform().await.expect("an Engine")
+    });
+    let scope = BuildScope {
+        engine: Engine::connect(&tools).expect("an address"),
+        credentials: Credentials::new(&tools),
+        tools: tools.clone(),
+        state_dir: root.join("no-state"),
+        cache: Arc::default(),
+        remote: Arc::default(),
+        platform,
+        root: root.to_owned(),
+    };
+    let artifact = Artifact {
+        name: ArtifactName::parse("seen").expect("a name"),
+        builder: Builder::Docker(DockerBuild {
+            context: root.to_owned(),
+            dockerfile: root.join("Dockerfile"),
+            target: None,
+            args: BTreeMap::new(),
+            secrets: Vec::new(),
+            ssh: Vec::new(),
+            contexts: BTreeMap::new(),
+            network: None,
+            add_hosts: Vec::new(),
+        }),
+        needs: BTreeSet::new(),
+        platform: None,
+    };
+    let mut runner = TestRunner::new(Config {
+        cases: cases() / 2,
+        max_shrink_iters: 60,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let (built, narrowed) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let instructions = proptest::collection::vec(instruction(), 1..6);
+    let result = runner.run(&instructions, |instructions| {
+        let text = format!("FROM scratch AS one\nCOPY a /\n{}\n", instructions.join("\n"));
+        std::fs::write(root.join("Dockerfile"), &text).expect("a file");
+        let hashed = runtime.block_on(wharf::build::hash(&scope, &artifact, &BTreeMap::new()));
+        // A base image that nobody has: wharf says so before the build would.
+        let Ok(hashed) = hashed else { return Ok(()) };
+        let InputsKind::Docker(inputs) = &hashed.kind else { panic!("a Dockerfile build") };
+        let apart = tempfile::tempdir().expect("a folder");
+        bring(inputs, apart.path());
+        let whole = runtime.block_on(image(&tools, docker, root));
+        let seen = runtime.block_on(image(&tools, docker, apart.path()));
+        built.set(built.get() + u32::from(whole.is_some()));
+        narrowed.set(narrowed.get() + u32::from(inputs.entries.len() < 30));
+        if whole == seen {
+            return Ok(());
+        }
+        let paths: Vec<&str> = inputs.entries.iter().map(|entry| entry.path.as_str()).collect();
+        Err(TestCaseError::fail(format!("{text}\nwith {paths:?}: {whole:#?} is not {seen:#?}")))
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+    let (built, narrowed): (u32, u32) = (built.get(), narrowed.get());
+    assert!(built * 4 > cases() / 2, "only {built} were built");
+    assert!(narrowed * 4 > cases() / 2, "only {narrowed} were narrowed");
+}
+
 /// `PROPTEST_CASES` asks for more than the usual run makes; each is a build of half a second.
 fn cases() -> u32 {
     #[expect(clippy::disallowed_methods, reason = "a test starts where `cli` does")]
@@ -209,13 +376,7 @@ fn dockerignore_means_what_docker_makes_of_it() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let context = tempfile::tempdir().expect("a folder");
     let root = context.path();
-    for folder in FOLDERS {
-        std::fs::create_dir_all(root.join(folder)).expect("a folder");
-    }
-    for file in FILES {
-        std::fs::create_dir_all(root.join(file).parent().expect("a parent")).expect("a folder");
-        std::fs::write(root.join(file), file).expect("a file");
-    }
+    plant(root);
     std::fs::write(root.join("Dockerfile"), "FROM scratch\nCOPY . /\n").expect("a file");
     let tools = tools();
     let docker = runtime.block_on(client(&tools));

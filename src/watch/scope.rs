@@ -31,8 +31,8 @@ pub struct WatchRoot {
 /// What below a folder does not matter. `.git` and editors' temporary files never do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WatchRules {
-    /// What this ignore file of Docker's names, if it is there.
-    Docker(PathBuf),
+    /// What the first of these ignore files of Docker's names that is there.
+    Docker(Vec<PathBuf>),
     /// What the `.gitignore` files above, in and below it name.
     Git,
     /// What is not selected by globs.
@@ -57,14 +57,13 @@ impl WatchScope {
                     own.push(".dockerignore");
                     let own = PathBuf::from(own);
                     let general = build.context.join(".dockerignore");
-                    let ignore = if own.is_file() { own.clone() } else { general.clone() };
-                    scope.files.extend([build.dockerfile.clone(), own, general]);
-                    scope.add_root(&build.context, WatchRules::Docker(ignore));
+                    scope.files.extend([build.dockerfile.clone(), own.clone(), general.clone()]);
+                    scope.add_root(&build.context, WatchRules::Docker(vec![own, general]));
                     for context in build.contexts.values() {
                         if let NamedContext::Folder(path) = context {
                             let ignore = path.join(".dockerignore");
                             scope.files.insert(ignore.clone());
-                            scope.add_root(path, WatchRules::Docker(ignore));
+                            scope.add_root(path, WatchRules::Docker(vec![ignore]));
                         }
                     }
                 }
@@ -117,13 +116,19 @@ impl WatchScope {
     pub(super) fn read(&self) -> Wanted {
         let mut ignore_files = BTreeSet::new();
         let mut roots = Vec::new();
+        // Many images of one context have the same ignore file, which is asked once.
+        let mut taken: BTreeSet<(&Path, Option<&PathBuf>)> = BTreeSet::new();
         for root in &self.roots {
             let rules = match &root.rules {
-                WatchRules::Docker(path) => {
-                    ignore_files.insert(path.clone());
+                WatchRules::Docker(paths) => {
+                    ignore_files.extend(paths.iter().cloned());
+                    let there = paths.iter().find(|path| path.is_file());
+                    if !taken.insert((&root.path, there)) {
+                        continue;
+                    }
                     // A pattern that Docker refuses is reported by the hash; here it hides
                     // nothing.
-                    let text = std::fs::read(path).unwrap_or_default();
+                    let text = there.and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
                     let ignored = Patterns::read(&text).unwrap_or_default();
                     Rules::Docker(ContextFilter { visible: None, ignored })
                 }

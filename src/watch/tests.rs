@@ -27,8 +27,9 @@ struct Watched {
 }
 
 fn scope_of(root: &Path) -> WatchScope {
-    let rules = WatchRules::Docker(root.join(".dockerignore"));
-    let files = BTreeSet::from([root.join(".dockerignore")]);
+    let ignore = vec![root.join("Dockerfile.dockerignore"), root.join(".dockerignore")];
+    let files = ignore.iter().cloned().collect();
+    let rules = WatchRules::Docker(ignore);
     WatchScope { roots: BTreeSet::from([WatchRoot { path: root.to_owned(), rules }]), files }
 }
 
@@ -274,6 +275,12 @@ async fn an_edited_ignore_file_counts_at_once() {
     watched.told.clear();
     watched.write("data/x", "3");
     assert_eq!(watched.told_so_far().await, "data/x");
+    // The Dockerfile's own takes precedence as soon as it is there.
+    watched.write("Dockerfile.dockerignore", "data\n");
+    watched.tells(["Dockerfile.dockerignore"]).await;
+    watched.told.clear();
+    watched.write("data/x", "4");
+    assert_eq!(watched.told_so_far().await, "");
 }
 
 #[tokio::test]
