@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use wharf::config::{self, ConfigRequest};
 use wharf::model::{
     ArtifactName, Chart, Delivery, HelmSource, ImageRef, ManifestSource, Namespace, Release,
-    ReleaseName, ReleaseSource, WaitRule,
+    ReleaseName, ReleaseSource, Tag, WaitRule,
 };
 use wharf::render::{self, RenderError, RenderScope, Rendered, Shape};
 use wharf::tools::Tools;
@@ -507,6 +508,33 @@ async fn subcharts_beside_the_chart_are_packed_again_when_they_change() {
     write(&case.chart().join("../lib/values.yaml"), "image: {repository: api, tag: b}\n");
     assert!(!render::dependencies_satisfied(&case.chart()).unwrap());
     assert_ne!(render::fingerprint(&release, &namespace).unwrap(), before);
+}
+
+#[tokio::test]
+#[ignore = "needs helm and kubectl"]
+async fn the_examples_render_with_their_images_and_need_no_post_renderer() {
+    for (example, expected) in [("hello", 1), ("shop", 5)] {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
+        let request = ConfigRequest { dir, ..ConfigRequest::default() };
+        let project = config::load(&request).unwrap().project;
+        let tag = Tag::parse("0123456789abcdef").unwrap();
+        let image = |name: &ArtifactName| (name.clone(), project.image(name, tag.clone()));
+        let images: BTreeMap<_, _> = project.artifacts.keys().map(image).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let namespace = Namespace::parse("shop").unwrap();
+        let scope = RenderScope::new(tools(), namespace, Delivery::Load, folder.path().to_owned());
+        let mut used = BTreeSet::new();
+        for release in project.releases.values() {
+            let shape = render::uses(&scope, release, &images).await.unwrap();
+            let rendered = render::render(&scope, release, &shape, &images).await.unwrap();
+            let is_helm = rendered.values.is_some();
+            assert!(!rendered.post_render, "{example} {}", release.name);
+            assert!(!is_helm || shape.uses.is_empty() || !shape.keys.is_empty());
+            assert_eq!(rendered.images.keys().cloned().collect::<BTreeSet<_>>(), shape.uses);
+            used.extend(shape.uses);
+        }
+        assert_eq!(used.len(), expected, "{used:?}");
+    }
 }
 
 fn write(path: &Path, text: &str) {

@@ -152,13 +152,26 @@ fn a_value_that_turns_something_on_stays_empty() {
 /// How a made-up chart makes one image.
 #[derive(Debug, Clone)]
 enum ImageForm {
-    Pair { repository: &'static str, tag: &'static str },
-    Single { key: &'static str },
+    Pair {
+        repository: &'static str,
+        tag: &'static str,
+    },
+    Single {
+        key: &'static str,
+    },
     Registry,
     ListItem,
     HardCoded,
     Defaulted,
     Digest,
+    /// A tag for all, or else its own.
+    SharedOrOwn,
+    /// A tag for all and nothing else.
+    Shared,
+    /// A registry for all in front, another image's included.
+    SharedRegistry,
+    /// Something around the tag.
+    Around,
 }
 
 fn image_form() -> impl Strategy<Value = ImageForm> {
@@ -175,6 +188,10 @@ fn image_form() -> impl Strategy<Value = ImageForm> {
         Just(ImageForm::HardCoded),
         Just(ImageForm::Defaulted),
         Just(ImageForm::Digest),
+        Just(ImageForm::SharedOrOwn),
+        Just(ImageForm::Shared),
+        Just(ImageForm::SharedRegistry),
+        Just(ImageForm::Around),
     ]
 }
 
@@ -194,14 +211,20 @@ impl ImageForm {
             }
             Self::HardCoded => json!({"unrelated": "dev"}),
             Self::Defaulted => json!({"image": {"repository": repository}}),
+            Self::SharedOrOwn | Self::SharedRegistry | Self::Around => {
+                json!({"image": {"repository": repository, "tag": "dev"}})
+            }
+            Self::Shared => json!({"image": repository}),
             Self::Digest => {
                 json!({"image": {"repository": repository, "tag": "dev", "digest": SOME_DIGEST}})
             }
         }
     }
 
-    fn image(&self, values: &Value, repository: &str) -> String {
+    fn image(&self, values: &Value, global: &Value, repository: &str) -> String {
         let text = |path: &str| text(values, path);
+        let global = |path: &str| super::tests::text(global, path);
+        let or = |one: String, other: &str| if one.is_empty() { other.to_owned() } else { one };
         match self {
             Self::Pair { repository, tag } => format!("{}:{}", text(repository), text(tag)),
             Self::Single { key } => text(key),
@@ -213,10 +236,19 @@ impl ImageForm {
             Self::ListItem => text("list.1.image"),
             Self::HardCoded => format!("{repository}:1.0"),
             Self::Defaulted => {
-                let tag = text("image.tag");
-                let tag = if tag.is_empty() { "7.7" } else { &tag };
+                format!("{}:{}", text("image.repository"), or(text("image.tag"), "7.7"))
+            }
+            Self::SharedOrOwn => {
+                let tag = or(global("tag"), &text("image.tag"));
                 format!("{}:{tag}", text("image.repository"))
             }
+            Self::Shared => format!("{}:{}", text("image"), or(global("tag"), "7.7")),
+            Self::SharedRegistry => {
+                let (registry, repository) = (global("registry"), text("image.repository"));
+                let slash = if registry.is_empty() { "" } else { "/" };
+                format!("{registry}{slash}{repository}:{}", text("image.tag"))
+            }
+            Self::Around => format!("{}:v{}-x", text("image.repository"), text("image.tag")),
             Self::Digest => match text("image.digest") {
                 digest if digest.is_empty() => {
                     format!("{}:{}", text("image.repository"), text("image.tag"))
@@ -226,13 +258,12 @@ impl ImageForm {
         }
     }
 
-    fn moves_by_values(&self) -> bool {
-        !matches!(self, Self::HardCoded)
+    fn is_reached_by_values(&self) -> bool {
+        !matches!(self, Self::HardCoded | Self::Shared | Self::Around)
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
     /// Whatever shape the values have, each image comes out as wanted, and others as they were.
     #[test]
@@ -252,26 +283,30 @@ proptest! {
             wanted.insert(ArtifactName::parse(&repository).unwrap(), ImageRef::parse(&image).unwrap());
         }
         tree.insert("redis".into(), json!({"image": {"repository": "redis", "tag": "7"}}));
+        tree.insert("global".into(), json!({"tag": "", "registry": ""}));
         let tree = Value::Object(tree);
         let targets = Targets::new(&wanted);
         let render = |values: &Value| {
+            let global = &values["global"];
             let one = |(index, (form, name)): (usize, &(ImageForm, usize))| {
-                form.image(&values[format!("part{index}")], &format!("{host}{}", names[*name]))
+                let repository = format!("{host}{}", names[*name]);
+                form.image(&values[format!("part{index}")], global, &repository)
             };
             let mut images: Vec<String> = forms.iter().enumerate().map(one).collect();
-            let redis = (text(values, "redis.image.repository"), text(values, "redis.image.tag"));
-            images.push(format!("{}:{}", redis.0, redis.1));
+            images.push(ImageForm::SharedRegistry.image(&values["redis"], global, "redis"));
             Ok(images)
         };
+        let plain = render(&tree).unwrap();
         let (answer, images) = found(&tree, &targets, &render);
         let used: BTreeSet<_> = wanted.keys().cloned().collect();
         prop_assert_eq!(&answer.uses, &used);
-        for ((form, name), image) in forms.iter().zip(&images) {
-            if form.moves_by_values() {
-                let repository = ArtifactName::parse(&format!("{host}{}", names[*name])).unwrap();
-                let full = ImageRef::parse(image).unwrap().full();
-                prop_assert_eq!(full, wanted[&repository].full(), "{:?} in {}", form, tree);
-            }
+        for (((form, name), image), plain) in forms.iter().zip(&images).zip(&plain) {
+            let repository = ArtifactName::parse(&format!("{host}{}", names[*name])).unwrap();
+            let is_wanted = ImageRef::parse(image)
+                .is_ok_and(|image| image.full() == wanted[&repository].full());
+            // What no value makes is left to the post-renderer as one of the project's images.
+            let is_left = !form.is_reached_by_values() && targets.artifact_of(image) == Some(&repository);
+            prop_assert!(is_wanted || is_left, "{form:?} makes {image} of {plain} in {tree}");
         }
         prop_assert_eq!(images.last().unwrap(), "redis:7");
     }
