@@ -225,3 +225,21 @@ fn a_state_folder_that_cannot_be_written_hinders_nobody_who_needs_none() {
     let ended = place.wharf(&["config"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
 }
+
+#[test]
+fn every_command_that_the_readme_shows_exists() {
+    let readme = format!("{}/README.md", env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let place = Place::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for part in readme.split("wharf ").skip(1) {
+        let word: String = part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+        let before = &readme[..part.as_ptr() as usize - readme.as_ptr() as usize - "wharf ".len()];
+        // In code or at a prompt; in prose "wharf made" is no command.
+        let is_command = before.ends_with('`') || before.ends_with("$ ");
+        if is_command && !word.starts_with('-') && seen.insert(word.clone()) {
+            assert_eq!(place.wharf(&[&word, "--help"]).code, 0, "README.md names `wharf {word}`");
+        }
+    }
+    assert!(seen.contains("dev") && seen.contains("run"), "{seen:?}");
+}

@@ -90,3 +90,13 @@ fn the_schema_is_json_and_knows_the_keys() {
         assert!(schema["properties"][key].is_object(), "{key}");
     }
 }
+
+#[test]
+fn helm_pipes_its_manifests_through_wharf() {
+    let place = hello().file("images.json", r#"{"hello": "hello:1f3c"}"#);
+    let manifests = "# a comment stays\nkind: Pod\napiVersion: v1\nspec: {containers: [{image: hello:latest}]}\n";
+    let ended = place.wharf_reading(&["post-render", "images.json"], manifests);
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+    assert_eq!(ended.stdout, manifests.replace("hello:latest", "hello:1f3c"));
+    assert_eq!(place.wharf_reading(&["post-render", "no.json"], manifests).code, 1);
+}

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -78,7 +79,17 @@ impl Place {
 
     /// Starts wharf in the project and waits for its end.
     pub fn wharf(&self, arguments: &[&str]) -> Ended {
-        let output = self.command(arguments).output().unwrap();
+        self.wharf_reading(arguments, "")
+    }
+
+    /// The same with `input` on its stdin; it must fit into a pipe.
+    pub fn wharf_reading(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut command = self.command(arguments);
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // A program need not read what it is given.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| self.anonymous(&String::from_utf8(bytes).unwrap());
         Ended {
             code: output.status.code().expect("it was not killed"),
