@@ -130,7 +130,7 @@ fn a_pod_says_what_it_waits_for() {
 
     check(ready_status(), &[], "Ready", None);
     check(json!({"phase": "Succeeded"}), &[], "Succeeded", None);
-    check(json!({"unassigned": true, "phase": "Pending"}), &[], "waits for a node", None);
+    check(json!({"unassigned": true, "phase": "Pending"}), &[], "is starting", None);
     check(
         unscheduled(
             "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
@@ -147,7 +147,7 @@ fn a_pod_says_what_it_waits_for() {
         "is unschedulable: 0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. not eligible due to preemptionPolicy=Never",
         None,
     );
-    check(waiting("ContainerCreating", ""), &[], "waits for its containers", None);
+    check(waiting("ContainerCreating", ""), &[], "is starting", None);
     check(
         waiting("ContainerCreating", ""),
         &[event("api-1", "Pulling", "Pulling image \"api:1\"", 1)],
