@@ -46,9 +46,11 @@ async fn settle_one(api: &Api<CustomResourceDefinition>, name: &str) -> Result<(
     let decided = |definition: Option<&CustomResourceDefinition>| {
         definition.is_some_and(|definition| judge(definition) != Definition::Pending)
     };
-    let definition = await_condition(api.clone(), name, decided)
-        .await
-        .map_err(|error| ObserveError::unwatched(format!("crd/{name}"), &error))?;
+    let definition = await_condition(api.clone(), name, decided).await.map_err(|error| {
+        let why = std::error::Error::source(&error)
+            .map_or_else(|| error.to_string(), ToString::to_string);
+        ObserveError::unwatched(format!("crd/{name}"), why)
+    })?;
     match definition.as_ref().map(judge) {
         Some(Definition::Refused(why)) => {
             Err(ObserveError::NamesTaken { definition: name.to_owned(), why })

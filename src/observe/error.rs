@@ -151,12 +151,9 @@ impl Broken {
 }
 
 impl ObserveError {
-    pub(super) fn unwatched(what: impl Into<String>, error: &dyn std::error::Error) -> Self {
-        let mut cause = error;
-        while let Some(source) = cause.source() {
-            cause = source;
-        }
-        let (what, why) = (what.into(), cause.to_string());
+    /// `why` is the API server's or the connection's own word.
+    pub(super) fn unwatched(what: impl Into<String>, why: String) -> Self {
+        let what = what.into();
         if why.contains("forbidden") {
             Self::Forbidden { what, why }
         } else {

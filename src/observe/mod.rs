@@ -11,6 +11,8 @@ mod claim;
 mod crash;
 mod crd;
 mod error;
+#[cfg(test)]
+mod fake;
 mod forward;
 mod job;
 mod ledger;
@@ -23,6 +25,8 @@ mod scene;
 mod service;
 mod settle;
 mod status;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod verdict;
 mod workload;

@@ -120,7 +120,13 @@ fn complaint(subject: &str, trouble: &Trouble) -> Complaint {
 fn lines(waiting: &[(&String, &Wait)]) -> Vec<String> {
     const OF_ONE: usize = 5;
     let mut lines = Vec::new();
+    // A Service waits for pods; as long as these are waited for anyway, it says nothing more.
+    let is_service = |subject: &str| subject.starts_with("service/");
+    let all_services = waiting.iter().all(|(subject, _)| is_service(subject));
     for (subject, waits) in by_subject(waiting) {
+        if is_service(subject) && !all_services {
+            continue;
+        }
         lines.extend(waits.iter().take(OF_ONE).map(|wait| format!("{subject}: {}", wait.text)));
         if waits.len() > OF_ONE {
             lines.push(format!("{subject}: {} more", waits.len() - OF_ONE));

@@ -11,6 +11,9 @@ use kube::ResourceExt;
 use crate::observe::scene::{Seen, times};
 use crate::observe::trouble::{LastLines, Nature, Trouble};
 
+/// Nothing is wrong, and the steps in between are too short to be told.
+const STARTING: &str = "is starting";
+
 /// How far a pod is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PodState {
@@ -89,7 +92,7 @@ fn unscheduled(pod: &Pod, seen: &Seen) -> Option<Unready> {
     let scheduled = condition(pod, "PodScheduled");
     let assigned = pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some());
     let Some(scheduled) = scheduled.filter(|scheduled| scheduled.status == "False") else {
-        return (!assigned).then(|| Unready::waits("waits for a node"));
+        return (!assigned).then(|| Unready::waits(STARTING));
     };
     if scheduled.reason.as_deref() == Some("SchedulingGated") {
         return Some(Unready::waits("waits for its scheduling gates to be lifted"));
@@ -167,7 +170,7 @@ fn init(
         return Some(waits(pod, container, status, waiting, seen));
     }
     if state.running.is_none() {
-        return Some(Unready::waits(format!("waits for init container `{}`", container.name)));
+        return Some(Unready::waits(STARTING));
     }
     if !is_sidecar {
         return Some(Unready::waits(format!("runs init container `{}`", container.name)));
@@ -186,10 +189,13 @@ fn main(
         return Some(waits(pod, container, status, waiting, seen));
     }
     if let Some(terminated) = &state.terminated {
+        if terminated.exit_code == 0 && !is_to_go_on(pod) {
+            return None;
+        }
         return Some(crashed(pod, container, status, terminated, LastLines::Current));
     }
     if state.running.is_none() {
-        return Some(Unready::waits(format!("waits for container `{}`", container.name)));
+        return Some(Unready::waits(STARTING));
     }
     if status.started == Some(false) {
         return Some(startup(pod, container, seen));
@@ -205,13 +211,19 @@ fn main(
     Some(readiness(pod, container, seen))
 }
 
+/// Whether a container that ends is started again, whatever its exit code.
+fn is_to_go_on(pod: &Pod) -> bool {
+    let policy = pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref());
+    policy.is_none_or(|policy| policy == "Always")
+}
+
 fn startup(pod: &Pod, container: &Container, seen: &Seen) -> Unready {
     probe(pod, container, seen, "startup probe", "Startup probe failed: ")
 }
 
 fn readiness(pod: &Pod, container: &Container, seen: &Seen) -> Unready {
     if container.readiness_probe.is_none() {
-        return Unready::waits("waits to be called ready");
+        return Unready::waits(STARTING);
     }
     probe(pod, container, seen, "readiness probe", "Readiness probe failed: ")
 }
@@ -276,12 +288,12 @@ fn waits(
                 trouble: Some(trouble),
             }
         }
-        _ => being_made(pod, container, image, seen),
+        _ => being_made(pod, image, seen),
     }
 }
 
 /// Sandbox, volumes and image are being brought; the last event says which.
-fn being_made(pod: &Pod, container: &Container, image: &str, seen: &Seen) -> Unready {
+fn being_made(pod: &Pod, image: &str, seen: &Seen) -> Unready {
     let uid = pod.metadata.uid.as_deref();
     const STEPS: [&str; 7] = [
         "Pulling",
@@ -293,7 +305,7 @@ fn being_made(pod: &Pod, container: &Container, image: &str, seen: &Seen) -> Unr
         "Created",
     ];
     let Some(event) = seen.last_event(uid, &STEPS) else {
-        return Unready::waits("waits for its containers");
+        return Unready::waits(STARTING);
     };
     let message = event.message.as_deref().unwrap_or_default();
     match event.reason.as_deref().unwrap_or_default() {
@@ -309,7 +321,7 @@ fn being_made(pod: &Pod, container: &Container, image: &str, seen: &Seen) -> Unr
             let trouble = of_pod(pod, nature, format!("no network or sandbox for it: {why}"));
             Unready { text: format!("waits for its sandbox: {why}"), trouble: Some(trouble) }
         }
-        _ => Unready::waits(format!("waits for container `{}`", container.name)),
+        _ => Unready::waits(STARTING),
     }
 }
 
@@ -555,7 +567,7 @@ fn gates(pod: &Pod) -> Unready {
         Some(gate) => {
             Unready::waits(format!("waits for its readiness gate `{}`", gate.condition_type))
         }
-        None => Unready::waits("waits to be called ready"),
+        None => Unready::waits(STARTING),
     }
 }
 

@@ -71,7 +71,7 @@ async fn listed(scene: &Scene, workloads: &BTreeSet<WorkloadRef>) -> Result<(), 
                         workload.kind.as_str(),
                         workload.namespace
                     );
-                    return Err(ObserveError::unwatched(what, &std::io::Error::other(why)));
+                    return Err(ObserveError::unwatched(what, why));
                 }
             }
         }

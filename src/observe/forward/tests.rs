@@ -1,5 +1,7 @@
 //! Choosing ports, carrying bytes, naming who holds a port.
 
+#![expect(clippy::needless_pass_by_value, reason = "cases read better without `&`")]
+
 use std::future::{pending, ready};
 use std::time::Duration;
 

@@ -21,6 +21,8 @@ pub(super) struct Seen {
     newest: Option<Timestamp>,
     /// How often each recent line has come again since the stream was taken up.
     again: BTreeMap<Mark, u32>,
+    /// Whether any of them has.
+    overlaps: bool,
 }
 
 /// A line, as far as lines must be told apart.
@@ -36,6 +38,7 @@ impl Seen {
     /// Begins anew after a break. Returns the second to ask for; absent: from the beginning.
     pub(super) fn take_up(&mut self) -> Option<Timestamp> {
         self.again.clear();
+        self.overlaps = self.newest.is_none();
         let newest = self.newest?;
         let from = newest.checked_sub(OVERLAP).unwrap_or(newest);
         // Whole seconds, downwards: a rounded one would leave lines out.
@@ -48,6 +51,7 @@ impl Seen {
         let again = self.again.entry(mark).or_insert(0);
         *again += 1;
         if *again <= seen {
+            self.overlaps = true;
             return false;
         }
         self.recent.insert(mark, seen + 1);
@@ -58,7 +62,7 @@ impl Seen {
     /// Whether something that was seen before has come again: a log file that holds it holds
     /// everything after it. If not, kubelet has begun a new file, and lines may be missing.
     pub(super) fn has_overlap(&self) -> bool {
-        self.newest.is_none() || self.again.keys().any(|mark| self.recent.contains_key(mark))
+        self.overlaps
     }
 
     /// Forgets lines that no stream will bring again.

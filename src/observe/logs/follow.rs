@@ -59,6 +59,21 @@ pub(super) struct Label {
     pub(super) container: Option<String>,
 }
 
+/// Which part of a container's log is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// A run that goes on, from where it is to be begun.
+    Beginning,
+    /// A run that goes on, from where its stream broke.
+    Continuation,
+    /// What is left of a run that has ended.
+    End,
+    /// A run that has ended, of which nothing was read.
+    Whole,
+    /// What is left of the run before.
+    Previous,
+}
+
 /// How a stream ended.
 enum End {
     /// Nothing more comes from this run, or the connection was closed.
@@ -101,12 +116,19 @@ impl Follower {
                 }
                 continue;
             };
-            if before.as_ref().is_none_or(|(run, _)| run.id != now.id) {
+            let is_another = before.as_ref().is_none_or(|(run, _)| run.id != now.id);
+            if is_another {
                 self.earlier_runs(&now, &mut progress).await;
             }
             progress.run = Some((now.clone(), false));
             let began = Instant::now();
-            let end = self.stream(now.is_running, false, &mut progress).await;
+            let part = match (is_another, now.is_running) {
+                (true, true) => Part::Beginning,
+                (false, true) => Part::Continuation,
+                (true, false) => Part::Whole,
+                (false, false) => Part::End,
+            };
+            let end = self.stream(part, &mut progress).await;
             match end {
                 End::Refused(why) => {
                     return self.remark(format!("its log cannot be read: {why}")).await;
@@ -133,7 +155,7 @@ impl Follower {
             return;
         }
         let mut progress = Progress::default();
-        if let End::Refused(why) = self.stream(false, false, &mut progress).await {
+        if let End::Refused(why) = self.stream(Part::Whole, &mut progress).await {
             self.remark(format!("its log cannot be read: {why}")).await;
         }
     }
@@ -160,21 +182,22 @@ impl Follower {
             ))
             .await;
         }
-        self.stream(false, true, progress).await;
+        self.stream(Part::Previous, progress).await;
     }
 
     /// Reads one answer of the API server to its end.
-    async fn stream(&self, follow: bool, previous: bool, progress: &mut Progress) -> End {
+    async fn stream(&self, part: Part, progress: &mut Progress) -> End {
+        let follow = matches!(part, Part::Beginning | Part::Continuation);
         let mut params = LogParams {
             container: Some(self.container.clone()),
             follow,
-            previous,
+            previous: part == Part::Previous,
             timestamps: true,
             since_time: progress.seen.take_up(),
             ..LogParams::default()
         };
-        let mut is_resumed = params.since_time.is_some();
-        if !is_resumed {
+        let mut may_have_gap = matches!(part, Part::Continuation | Part::End);
+        if params.since_time.is_none() {
             match self.begin {
                 Begin::First => {}
                 Begin::Since(moment) => {
@@ -215,11 +238,11 @@ impl Follower {
             if !progress.seen.is_new(mark) {
                 continue;
             }
-            if is_resumed && !previous && !progress.seen.has_overlap() {
+            if may_have_gap && !progress.seen.has_overlap() {
                 self.remark("lines may be missing here: kubelet began a new log file".to_owned())
                     .await;
             }
-            is_resumed = false;
+            may_have_gap = false;
             progress.is_moving = true;
             self.tell(line).await;
         }

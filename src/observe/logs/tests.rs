@@ -1,5 +1,7 @@
 //! Lines: read, told apart, made fit for a terminal.
 
+#![expect(clippy::needless_pass_by_value, reason = "cases read better without `&`")]
+
 use std::collections::VecDeque;
 use std::io;
 
@@ -142,7 +144,7 @@ fn mark(line: (i64, u8)) -> Mark {
 
 /// What kubelet answers: every line of the file that is not older than asked for.
 fn answer(log: &Log, since: Option<Timestamp>) -> impl Iterator<Item = (i64, u8)> {
-    let since = since.map_or(0, |since| since.as_nanosecond());
+    let since = since.map_or(0, Timestamp::as_nanosecond);
     log.iter().copied().filter(move |(nanos, _)| i128::from(*nanos) >= since)
 }
 
@@ -163,7 +165,7 @@ proptest! {
         let mut told = Vec::new();
         let mut written = 0;
         for (more, read) in breaks.into_iter().chain([(usize::MAX, usize::MAX)]) {
-            written = log.len().min(written.max(0) + more.min(log.len()));
+            written = log.len().min(written + more.min(log.len()));
             let there: Log = log[..written].to_vec();
             let since = seen.take_up();
             for line in answer(&there, since).take(read) {
@@ -191,6 +193,7 @@ fn lines_that_are_alike_to_the_nanosecond_are_counted() {
 #[test]
 fn a_new_file_without_anything_known_is_noticed() {
     let mut seen = Seen::default();
+    seen.take_up();
     assert!(seen.has_overlap(), "nothing was seen yet");
     seen.is_new(mark((1_700_000_000_000_000_000, 1)));
     seen.is_new(mark((1_700_000_000_500_000_000, 2)));

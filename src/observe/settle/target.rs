@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::model::{Namespace, WorkloadRef};
 use crate::observe::error::ObserveError;
-use crate::observe::scene::{Object, Scene, Seen, Table};
+use crate::observe::scene::{Object, Scene, Seen, Table, in_short};
 use crate::observe::verdict::{self, Verdict};
 use crate::observe::workload::workloads;
 use crate::observe::{claim, crd, job, rollout, service};
@@ -283,7 +283,7 @@ where
         let done = scene.catch_up(&table, &namespace).await;
         done.map_err(|error| {
             let what = format!("{} in namespace `{namespace}`", K::plural(&()));
-            ObserveError::unwatched(what, &error)
+            ObserveError::unwatched(what, in_short(&error))
         })
     }
     .boxed()

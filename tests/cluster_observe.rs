@@ -1,0 +1,514 @@
+//! What runs, made visible, on a real cluster: `KUBECONFIG` names one that kind made and that
+//! has `busybox:1.36` and `python:3.11-slim`.
+
+#![expect(
+    clippy::needless_pass_by_value,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a story told in a test"
+)]
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
+use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use wharf::model::{Forward, LogFilter, Namespace, ReleaseName, WaitRule};
+use wharf::observe::{self, LogStart, LogTail, Lookout, ObserveError, Scene, Settling};
+use wharf::report::{ReleaseNews, Report, Reporter, Reports};
+use wharf::tools::Tools;
+
+/// A namespace of its own, and what is watched of it.
+struct Place {
+    client: Client,
+    scene: Scene,
+    namespace: Namespace,
+    told: Mutex<Vec<Report>>,
+}
+
+/// Runs `story` in a namespace of its own, which is gone afterwards, also when the story fails.
+async fn in_a_place<F: Future<Output = ()> + Send + 'static>(
+    name: &str,
+    story: impl FnOnce(std::sync::Arc<Place>) -> F,
+) {
+    let tools = tools();
+    for image in ["busybox:1.36", "python:3.11-slim"] {
+        // The cluster's name is what follows `kind-` in its context.
+        let context = tools.command("kubectl").args(["config", "current-context"]).run().await;
+        let context = String::from_utf8(context.unwrap().stdout).unwrap();
+        let cluster = context.trim().trim_start_matches("kind-").to_owned();
+        let load = tools.command("kind").args(["load", "docker-image", image, "--name", &cluster]);
+        load.run().await.unwrap();
+    }
+    let client = Client::try_default().await.unwrap();
+    let namespace = format!("observe-{name}-{}", std::process::id());
+    let namespaces: Api<NamespaceObject> = Api::all(client.clone());
+    let object = serde_json::from_value(json!({"metadata": {"name": namespace}})).unwrap();
+    namespaces.create(&PostParams::default(), &object).await.unwrap();
+    // Pods need it, and it is made by a controller.
+    let accounts: Api<k8s_openapi::api::core::v1::ServiceAccount> =
+        Api::namespaced(client.clone(), &namespace);
+    kube::runtime::wait::await_condition(accounts, "default", |account: Option<&_>| {
+        account.is_some()
+    })
+    .await
+    .unwrap();
+    let scene = Scene::new(client.clone(), true);
+    let place = Place {
+        client,
+        scene,
+        namespace: Namespace::parse(&namespace).unwrap(),
+        told: Mutex::default(),
+    };
+    let mut stories = tokio::task::JoinSet::new();
+    stories
+        .spawn(tokio::time::timeout(Duration::from_secs(240), story(std::sync::Arc::new(place))));
+    let result = stories.join_next().await.unwrap();
+    namespaces.delete(&namespace, &DeleteParams::default().grace_period(0)).await.unwrap();
+    result.unwrap().expect("the story takes too long");
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test has the environment it was started with")]
+fn tools() -> Tools {
+    Tools::new(std::env::vars_os().collect())
+}
+
+impl Place {
+    async fn apply(&self, object: &Value) {
+        let api_version = object["apiVersion"].as_str().unwrap();
+        let kind = object["kind"].as_str().unwrap();
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let kind = kube::api::GroupVersionKind::gvk(group, version, kind);
+        let resource = ApiResource::from_gvk(&kind);
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), self.namespace.as_str(), &resource);
+        let name = object["metadata"]["name"].as_str().unwrap();
+        let params = PatchParams::apply("observe-test").force();
+        api.patch(name, &params, &Patch::Apply(object)).await.unwrap();
+    }
+
+    /// Applies `objects` and lets them settle within `seconds`.
+    async fn settle(&self, objects: &[Value], seconds: u64) -> Result<(), ObserveError> {
+        for object in objects {
+            self.apply(object).await;
+        }
+        let release = ReleaseName::parse("shop").unwrap();
+        let rule = WaitRule { ready: true, timeout: Duration::from_secs(seconds) };
+        let settling =
+            Settling { release: &release, namespace: &self.namespace, objects, rule: &rule };
+        let tell = |report: Report| {
+            eprintln!("{report:?}");
+            self.told.lock().unwrap().push(report);
+        };
+        observe::settle(&self.scene, settling, &tell, &CancellationToken::new()).await
+    }
+
+    fn waits(&self) -> Vec<String> {
+        let told = self.told.lock().unwrap();
+        let waits = told.iter().filter_map(|report| match report {
+            Report::Release { news: ReleaseNews::Settling { waits }, .. } => Some(waits.clone()),
+            _ => None,
+        });
+        waits.flatten().collect()
+    }
+}
+
+fn said(error: &ObserveError) -> String {
+    let failure = error.failure();
+    [vec![failure.code, failure.what], failure.why, failure.help].concat().join("\n")
+}
+
+fn deployment(name: &str, replicas: i32, container: Value) -> Value {
+    let mut container = container;
+    container["name"] = json!(name);
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
+            },
+        },
+    })
+}
+
+fn shell(script: &str) -> Value {
+    json!({"image": "busybox:1.36", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", script]})
+}
+
+fn service(name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": spec})
+}
+
+fn claim(name: &str, class: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name},
+        "spec": {
+            "storageClassName": class, "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Mi"}},
+        },
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster"]
+async fn everything_that_becomes_ready_is_waited_for_and_nothing_else() {
+    in_a_place("ready", |place| async move {
+        let template = |script: &str| {
+            let mut container = shell(script);
+            container["name"] = json!("it");
+            json!({"metadata": {"labels": {"app": "other"}}, "spec": {"restartPolicy": "Always", "containers": [container]}})
+        };
+        let mut job = template("echo done");
+        job["spec"]["restartPolicy"] = json!("Never");
+        let ports = json!([{"port": 80}]);
+        let objects = [
+            deployment("web", 2, shell("sleep 2; touch /tmp/ready; sleep 3600")),
+            deployment("none", 0, shell("sleep 3600")),
+            service("web", json!({"selector": {"app": "web"}, "ports": ports})),
+            service("outside", json!({"type": "ExternalName", "externalName": "example.com"})),
+            service("by-hand", json!({"ports": ports})),
+            service("none", json!({"selector": {"app": "none"}, "ports": ports})),
+            claim("later", "standard"),
+            claim("now", "standard-immediate"),
+            json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": {"template": job}}),
+            json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "nightly"},
+                "spec": {"schedule": "0 3 * * *", "suspend": true, "jobTemplate": {"spec": {"template": job}}}}),
+            json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "db"},
+                "spec": {"serviceName": "db", "selector": {"matchLabels": {"app": "other"}}, "template": template("sleep 3600")}}),
+            json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "agent"},
+                "spec": {"selector": {"matchLabels": {"app": "other"}}, "template": template("sleep 3600")}}),
+        ];
+        let began = Instant::now();
+        place.settle(&objects, 90).await.unwrap();
+        eprintln!("settled in {:?}", began.elapsed());
+        let again = Instant::now();
+        place.settle(&objects, 90).await.unwrap();
+        eprintln!("settled again in {:?}", again.elapsed());
+        let workloads = observe::workloads(&objects, &place.namespace);
+        let status = observe::status(&place.scene, &workloads).await.unwrap();
+        let lines: Vec<_> = status
+            .iter()
+            .map(|one| format!("{} {}/{} {:?}", one.workload, one.ready, one.wanted, one.messages))
+            .collect();
+        assert!(lines.contains(&"deployment/web 2/2 []".to_owned()), "{lines:#?}");
+        assert!(lines.contains(&"statefulset/db 1/1 []".to_owned()), "{lines:#?}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster"]
+async fn a_crash_loop_ends_the_wait_with_the_programs_own_last_lines_and_mends() {
+    in_a_place("crash", |place| async move {
+        let mut container =
+            shell("echo starting; test -n \"$DATABASE\" || { echo 'no DATABASE set' >&2; exit 3; }; sleep 3600");
+        container["envFrom"] = json!([{"configMapRef": {"name": "settings", "optional": true}}]);
+        let objects = [deployment("api", 1, container)];
+        let (reporter, mut reports) = Reporter::channel();
+        let lookout = Lookout::start(&place.scene, &reporter);
+        let release = ReleaseName::parse("shop").unwrap();
+        lookout.expect(&release, &objects, &place.namespace);
+        let error = place.settle(&objects, 120).await.unwrap_err();
+        let said = said(&error);
+        assert!(said.starts_with("wharf::observe::crash_loop\ndeployment/api: container `api` exited with code 3\n"), "{said}");
+        assert!(said.contains("starting\nno DATABASE set"), "{said}");
+        // One of the two tells it, and tells it once.
+        let mut told: Vec<_> = place.told.lock().unwrap().clone();
+        while let Some(report) = reports.try_recv() {
+            told.push(report);
+        }
+        let crashes: Vec<_> = told
+            .iter()
+            .filter(|report| matches!(report, Report::Pod { last_lines, .. } if last_lines == &["starting", "no DATABASE set"]))
+            .collect();
+        assert_eq!(crashes.len(), 1, "{told:#?}");
+        let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"DATABASE": "db"}});
+        place.apply(&settings).await;
+        let mended = |report: &Report| matches!(report, Report::Pod { mended: true, .. });
+        wait_for(&mut reports, mended).await;
+        lookout.stop().await;
+    })
+    .await;
+}
+
+async fn wait_for(reports: &mut Reports, wanted: impl Fn(&Report) -> bool) -> Report {
+    let found = async {
+        loop {
+            let report = reports.recv().await.expect("the reporter lives");
+            eprintln!("{report:?}");
+            if wanted(&report) {
+                return report;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(90), found).await.expect("it is told in time")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster"]
+async fn what_no_time_can_mend_ends_the_wait_with_its_reason() {
+    in_a_place("stuck", |place| async move {
+        let check = async |objects: &[Value], expected: &[&str], limit: u64| {
+            let began = Instant::now();
+            let said = said(&place.settle(objects, 100).await.unwrap_err());
+            eprintln!("after {:?}: {said}", began.elapsed());
+            for words in expected {
+                assert!(said.contains(words), "`{words}` is missing in: {said}");
+            }
+            assert!(began.elapsed() < Duration::from_secs(limit), "{:?}", began.elapsed());
+        };
+        let image = |image: &str, policy: &str| json!({"image": image, "imagePullPolicy": policy});
+        check(
+            &[deployment("pull", 1, image("registry.invalid/nope:1", "IfNotPresent"))],
+            &["image_not_pulled", "deployment/pull: container `pull` image `registry.invalid/nope:1` cannot be pulled"],
+            60,
+        )
+        .await;
+        check(
+            &[deployment("never", 1, image("nope:1", "Never"))],
+            &["image `nope:1` is not on the node, and `imagePullPolicy: Never` forbids to pull it"],
+            20,
+        )
+        .await;
+        check(&[deployment("name", 1, image("No Pe", "Always"))], &["`No Pe` is not a valid image name"], 20).await;
+        let mut big = shell("sleep 3600");
+        big["resources"] = json!({"requests": {"cpu": "1000"}});
+        check(
+            &[deployment("big", 1, big)],
+            &["unschedulable", "0/1 nodes are available: 1 Insufficient cpu", "lower `resources.requests`"],
+            30,
+        )
+        .await;
+        let mut volume = deployment("store", 1, shell("sleep 3600"));
+        volume["spec"]["template"]["spec"]["volumes"] =
+            json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
+        check(
+            &[claim("data", "nonesuch"), volume],
+            &["unbound_claim", "claim `data` is unbound: storageclass.storage.k8s.io \"nonesuch\" not found", "kubectl get storageclass"],
+            30,
+        )
+        .await;
+        let mut key = shell("sleep 3600");
+        key["env"] = json!([{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "absent"}}}]);
+        let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {}});
+        check(&[settings, deployment("key", 1, key.clone())], &["couldn't find key absent in ConfigMap"], 40).await;
+        key["env"][0]["valueFrom"]["configMapKeyRef"]["name"] = json!("nowhere");
+        check(&[deployment("map", 1, key)], &["configmap \"nowhere\" not found"], 40).await;
+        let mut mount = deployment("mount", 1, shell("sleep 3600"));
+        mount["spec"]["template"]["spec"]["volumes"] =
+            json!([{"name": "keys", "secret": {"secretName": "nowhere"}}]);
+        mount["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] =
+            json!([{"name": "keys", "mountPath": "/keys"}]);
+        check(&[mount], &["secret \"nowhere\" not found"], 40).await;
+        let mut exec = shell("");
+        exec["command"] = json!(["/no/such/program"]);
+        check(&[deployment("exec", 1, exec)], &["/no/such/program", "no such file or directory"], 40).await;
+        let mut job = shell("echo migrating; exit 5");
+        job["name"] = json!("migrate");
+        check(
+            &[json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"},
+                "spec": {"backoffLimit": 1, "template": {"spec": {"restartPolicy": "Never", "containers": [job]}}}})],
+            &["job/migrate", "failed after 2 attempts", "exited with code 5", "migrating"],
+            60,
+        )
+        .await;
+        let mut memory = shell("tail /dev/zero");
+        memory["resources"] = json!({"limits": {"memory": "16Mi"}});
+        check(&[deployment("memory", 1, memory)], &["ran out of memory (limit 16Mi)"], 100).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster"]
+async fn a_failing_readiness_probe_is_what_is_waited_for() {
+    in_a_place("probe", |place| async move {
+        let mut container = shell("sleep 3600");
+        container["readinessProbe"] =
+            json!({"periodSeconds": 1, "exec": {"command": ["sh", "-c", "echo not migrated yet; exit 1"]}});
+        let error = place.settle(&[deployment("api", 1, container)], 15).await.unwrap_err();
+        let said = said(&error);
+        assert!(said.starts_with("wharf::observe::too_late\nnot ready after 15 s\n"), "{said}");
+        assert!(said.contains("waits for its readiness probe (not migrated yet)"), "{said}");
+        let waits = place.waits();
+        assert!(waits.iter().all(|wait| wait.starts_with("deployment/api: ")), "{waits:#?}");
+    })
+    .await;
+}
+
+const SERVER: &str = r#"
+import http.server, os, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = (os.environ["VERSION"] + "\n").encode() * (200000 if self.path == "/big" else 1)
+        if self.path == "/slow": time.sleep(3)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
+"#;
+
+fn server(version: &str) -> Value {
+    let mut server = deployment(
+        "web",
+        1,
+        json!({
+            "image": "python:3.11-slim", "imagePullPolicy": "IfNotPresent",
+            "command": ["python3", "-c", SERVER],
+            "env": [{"name": "VERSION", "value": version}],
+            "ports": [{"name": "http", "containerPort": 8000}],
+            "readinessProbe": {"periodSeconds": 1, "httpGet": {"port": "http"}},
+        }),
+    );
+    server["spec"]["strategy"] = json!({"type": "Recreate"});
+    server
+}
+
+async fn get(local: std::net::SocketAddr, path: &str) -> String {
+    let mut connection = TcpStream::connect(local).await.unwrap();
+    connection.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+    // Half-closed: everything was said, and the answer is still to come.
+    connection.shutdown().await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster"]
+async fn a_forward_holds_connections_through_a_rollout_and_answers_half_closed_clients() {
+    in_a_place("forward", |place| async move {
+        let service = service(
+            "web",
+            json!({"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}),
+        );
+        let (reporter, mut reports) = Reporter::channel();
+        let forward = Forward {
+            kind: "service".into(),
+            name: "web".into(),
+            namespace: None,
+            port: None,
+            local: Some(0),
+        };
+        place.settle(&[server("one"), service], 60).await.unwrap();
+        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter)
+            .await
+            .unwrap();
+        assert_eq!((open.target(), open.remote()), ("service/web", "80"));
+        let began = Instant::now();
+        assert!(get(open.local(), "/").await.ends_with("\r\n\r\none\n"));
+        eprintln!("answered in {:?}", began.elapsed());
+        let big = get(open.local(), "/big").await;
+        assert!(big.len() > 800_000, "{}", big.len());
+        assert!(get(open.local(), "/slow").await.ends_with("one\n"));
+
+        // Recreate: the old pod is gone before the new one is made.
+        place.apply(&server("two")).await;
+        let mut answers = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            answers.spawn(get(open.local(), "/"));
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let answers = answers.join_all().await;
+        let of = |version: &str| answers.iter().filter(|answer| answer.ends_with(version)).count();
+        assert_eq!(of("one\n") + of("two\n"), 20, "{answers:#?}");
+        assert!(of("two\n") > 0, "{answers:#?}");
+        assert_eq!(reports.try_recv(), None);
+
+        let taken = Forward { local: Some(open.local().port()), ..forward };
+        let error = observe::open_forward(&place.scene, &taken, &place.namespace, &reporter)
+            .await
+            .unwrap_err();
+        assert!(error.to_string().ends_with(&format!("(pid {})", std::process::id())), "{error}");
+        let local = open.local();
+        open.close().await;
+        assert!(TcpStream::connect(local).await.is_err());
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster"]
+async fn a_port_that_nothing_listens_on_is_told_once() {
+    in_a_place("refused", |place| async move {
+        place.settle(&[deployment("api", 1, shell("sleep 3600"))], 60).await.unwrap();
+        let (reporter, mut reports) = Reporter::channel();
+        let port = Some(wharf::model::ForwardPort::Number(9999));
+        let forward = Forward { kind: "deployment".into(), name: "api".into(), namespace: None, port, local: Some(0) };
+        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter).await.unwrap();
+        assert_eq!(get(open.local(), "/").await, "");
+        assert_eq!(get(open.local(), "/").await, "");
+        let told = reports.try_recv();
+        assert!(matches!(&told, Some(Report::Warning { text, .. }) if text.contains("nothing listens on port 9999")), "{told:?}");
+        assert_eq!(reports.try_recv(), None);
+    })
+    .await;
+}
+
+/// Reads the numbers that containers print until `last` has come.
+async fn numbers(reports: &mut Reports, last: u64) -> (Vec<u64>, Vec<String>) {
+    let (mut numbers, mut remarks) = (Vec::new(), Vec::new());
+    let read = async {
+        while numbers.last() != Some(&last) {
+            match reports.recv().await {
+                Some(Report::Log(line)) if line.remark => remarks.push(line.text),
+                Some(Report::Log(line)) => {
+                    let number = line.text.split_whitespace().next().unwrap().parse::<u64>();
+                    numbers.extend(number.ok());
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let done = tokio::time::timeout(Duration::from_secs(120), read).await;
+    assert!(done.is_ok(), "{} numbers, the last {:?}; {remarks:?}", numbers.len(), numbers.last());
+    (numbers, remarks)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster"]
+async fn logs_survive_rotation_and_restarts_without_gap_or_repeat() {
+    in_a_place("logs", |place| async move {
+        // 30 MB in lines of 100 bytes, three times the size at which kubelet rotates, then a crash.
+        const LINES: u64 = 300_000;
+        let script = format!(
+            "import sys, time\n\
+             begin = int(open('/state/next').read()) if __import__('os').path.exists('/state/next') else 0\n\
+             for n in range(begin, begin + {LINES}):\n\
+             \x20   sys.stdout.write(f'{{n}} '.ljust(99, '.') + '\\n')\n\
+             \x20   if n % 1000 == 0: sys.stdout.flush(); time.sleep(0.08)\n\
+             sys.stdout.flush()\n\
+             open('/state/next', 'w').write(str(begin + {LINES}))\n\
+             sys.exit(1 if begin == 0 else time.sleep(3600))\n"
+        );
+        let container = json!({
+            "image": "python:3.11-slim", "imagePullPolicy": "IfNotPresent", "command": ["python3", "-c", script],
+            "volumeMounts": [{"name": "state", "mountPath": "/state"}],
+        });
+        let mut talker = deployment("talker", 1, container);
+        talker["spec"]["template"]["spec"]["volumes"] = json!([{"name": "state", "emptyDir": {}}]);
+        let objects = [talker];
+        let workloads = observe::workloads(&objects, &place.namespace);
+        let (reporter, mut reports) = Reporter::channel();
+        let start = LogStart::Session(k8s_openapi::jiff::Timestamp::now());
+        let tail = LogTail::start(&place.scene, workloads, &LogFilter::default(), start, &reporter);
+        place.apply(&objects[0]).await;
+        let (numbers, remarks) = numbers(&mut reports, 2 * LINES - 1).await;
+        let missing: Vec<_> = (0..2 * LINES).collect::<BTreeSet<_>>().difference(&numbers.iter().copied().collect()).copied().collect();
+        eprintln!("{remarks:?}; missing {} from {:?}", missing.len(), missing.first());
+        assert_eq!(numbers.len() as u64, 2 * LINES, "{remarks:?}");
+        assert!(numbers.is_sorted());
+        tail.stop().await;
+    })
+    .await;
+}
