@@ -230,7 +230,7 @@ async fn until_interrupted<T>(
                 return;
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         biased;

@@ -233,7 +233,8 @@ fn every_command_that_the_readme_shows_exists() {
     let place = Place::new();
     let mut seen = std::collections::BTreeSet::new();
     for part in readme.split("wharf ").skip(1) {
-        let word: String = part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+        let word: String =
+            part.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
         let before = &readme[..part.as_ptr() as usize - readme.as_ptr() as usize - "wharf ".len()];
         // In code or at a prompt; in prose "wharf made" is no command.
         let is_command = before.ends_with('`') || before.ends_with("$ ");
