@@ -97,6 +97,6 @@ fn helm_pipes_its_manifests_through_wharf() {
     let manifests = "# a comment stays\nkind: Pod\napiVersion: v1\nspec: {containers: [{image: hello:latest}]}\n";
     let ended = place.wharf_reading(&["post-render", "images.json"], manifests);
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
-    assert_eq!(ended.stdout, manifests.replace("hello:latest", "hello:1f3c"));
+    assert_eq!(ended.stdout, manifests.replace("hello:latest", "\"hello:1f3c\""));
     assert_eq!(place.wharf_reading(&["post-render", "no.json"], manifests).code, 1);
 }
