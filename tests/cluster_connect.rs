@@ -1,5 +1,7 @@
 //! Connecting to a real cluster: `KUBECONFIG` names one that kind made.
 
+#![expect(clippy::disallowed_methods, reason = "a test starts where `cli` does")]
+
 use wharf::cluster::{Cluster, ClusterOptions};
 use wharf::model::{ClusterIdentity, ClusterKind, Delivery};
 use wharf::tools::Tools;

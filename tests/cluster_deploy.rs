@@ -3,6 +3,9 @@
 //!
 //! Each test works in a namespace of its own, which it removes.
 
+#![expect(clippy::disallowed_methods, reason = "a test starts where `cli` does")]
+#![expect(clippy::unwrap_used, reason = "a test says so when something is missing")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;

@@ -1,6 +1,8 @@
 //! What wharf believes about Docker, asked of a real one. Needs Docker with BuildKit, hence
 //! ignored by a plain `cargo test`; `tests/run.sh` runs it.
 
+#![expect(clippy::disallowed_methods, reason = "a test starts where `cli` does")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 //!
 //! Every test uses image names of its own below `wharf-test/` and removes them.
 
+#![expect(clippy::disallowed_methods, reason = "a test starts where `cli` does")]
 #![expect(clippy::unwrap_used, reason = "a test says so when something is missing")]
 
 use std::collections::BTreeMap;

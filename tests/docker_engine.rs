@@ -1,5 +1,6 @@
 //! The Engine's client against a real Docker: `cargo test --test docker_engine -- --ignored`.
 
+#![expect(clippy::disallowed_methods, reason = "a test starts where `cli` does")]
 #![expect(clippy::unwrap_used, reason = "a test says so when something is missing")]
 
 use std::collections::BTreeMap;

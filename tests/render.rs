@@ -2,6 +2,7 @@
 //!
 //! Each says how a chart comes by its images, and what must come out.
 
+#![expect(clippy::disallowed_methods, reason = "a test starts where `cli` does")]
 #![expect(clippy::unwrap_used, reason = "a test says so when something is missing")]
 
 use std::collections::{BTreeMap, BTreeSet};

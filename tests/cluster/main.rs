@@ -6,6 +6,7 @@
 //! child with `--json`, and waits for reports and facts, each with a limit.
 
 #![expect(clippy::disallowed_methods, reason = "tests start the program and read the environment")]
+#![expect(clippy::print_stderr, reason = "what the program says is shown when a test fails")]
 
 mod support;
 

@@ -7,6 +7,8 @@
 //! - `looking`: `doctor`, `status`, `logs`
 //! - `place`: the fixture that all of them use
 
+#![expect(clippy::unwrap_used, reason = "a test says so when something is missing")]
+
 mod arguments;
 mod completions;
 mod configuration;

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 /// A folder that holds a project, a home and programs; gone when it is dropped.
-pub struct Place {
+pub(crate) struct Place {
     folder: tempfile::TempDir,
     variables: BTreeMap<String, String>,
 }
 
 /// How a start of wharf ended.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Ended {
+pub(crate) struct Ended {
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -24,7 +24,7 @@ pub struct Ended {
 
 impl Place {
     /// An empty project; neither Docker nor a cluster can be reached from it.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["project", "home", "bin", "run"] {
             fs::create_dir(folder.path().join(name)).unwrap();
@@ -41,7 +41,7 @@ impl Place {
     }
 
     /// Adds a file to the project.
-    pub fn file(self, name: &str, text: &str) -> Self {
+    pub(crate) fn file(self, name: &str, text: &str) -> Self {
         let path = self.project().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
@@ -49,7 +49,7 @@ impl Place {
     }
 
     /// Adds a program, as a shell script.
-    pub fn program(self, name: &str, script: &str) -> Self {
+    pub(crate) fn program(self, name: &str, script: &str) -> Self {
         let path = self.folder.path().join("bin").join(name);
         fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -57,33 +57,33 @@ impl Place {
     }
 
     /// Sets a variable of the environment.
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
         self.variables.insert(name.to_owned(), value.to_owned());
         self
     }
 
     /// The project's folder.
-    pub fn project(&self) -> PathBuf {
+    pub(crate) fn project(&self) -> PathBuf {
         self.folder.path().join("project")
     }
 
     /// The text of one of the project's files.
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.project().join(name)).unwrap()
     }
 
     /// Wharf's state folder.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("home/.local/state/wharf")
     }
 
     /// Starts wharf in the project and waits for its end.
-    pub fn wharf(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn wharf(&self, arguments: &[&str]) -> Ended {
         self.wharf_reading(arguments, "")
     }
 
     /// The same with `input` on its stdin; it must fit into a pipe.
-    pub fn wharf_reading(&self, arguments: &[&str], input: &str) -> Ended {
+    pub(crate) fn wharf_reading(&self, arguments: &[&str], input: &str) -> Ended {
         let mut command = self.command(arguments);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -99,7 +99,7 @@ impl Place {
     }
 
     /// Starts wharf in the project, with both outputs piped.
-    pub fn start(&self, arguments: &[&str]) -> std::process::Child {
+    pub(crate) fn start(&self, arguments: &[&str]) -> std::process::Child {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
@@ -120,7 +120,7 @@ impl Place {
 }
 
 /// A project with one image and one chart, as `wharf.yaml` says.
-pub fn hello() -> Place {
+pub(crate) fn hello() -> Place {
     Place::new()
         .file("Dockerfile", "FROM scratch\nCOPY app /app\n")
         .file("app", "app")
@@ -152,6 +152,6 @@ spec:
 ";
 
 /// Whether `path` is there and not empty.
-pub fn is_filled(path: &Path) -> bool {
+pub(crate) fn is_filled(path: &Path) -> bool {
     path.metadata().is_ok_and(|meta| meta.len() > 0)
 }

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deploy::{self, DeployError, UndoOptions};
 use crate::model::{
-    ArtifactName, Generation, ImageRef, Namespace, Project, Release, ReleaseName, Tag,
+    ArtifactName, Chart, Generation, HelmSource, ImageRef, Namespace, Project, Release,
+    ReleaseName, ReleaseSource, Tag,
 };
 use crate::observe::{self, ObserveError, Settling};
 use crate::render::{self, Shape};
@@ -70,6 +71,7 @@ async fn examined(
     release: &Release,
 ) -> Result<(Examined, ExaminedRelease), Failure> {
     let namespace = house.namespace_of(release);
+    fetch_dependencies(house, release).await?;
     let fingerprint = fingerprint(release.clone(), namespace.clone()).await?;
     let found = match &house.deploy {
         Some(scope) => {
@@ -99,6 +101,19 @@ async fn examined(
     let watched = render::watched(release);
     let kept = ExaminedRelease { shape, found, watched };
     Ok((Examined { fingerprint, uses, running, drift }, kept))
+}
+
+/// Fetches the charts that a chart depends on, if `charts/` does not have them as locked.
+async fn fetch_dependencies(house: &House, release: &Release) -> Result<(), Failure> {
+    let ReleaseSource::Helm(HelmSource { chart: Chart::Path(chart), .. }) = &release.source else {
+        return Ok(());
+    };
+    if render::dependencies_satisfied(chart).map_err(|error| error.failure())? {
+        return Ok(());
+    }
+    let scope = house.render().await?;
+    let built = render::build_dependencies(scope, release).await;
+    built.map(drop).map_err(|error| error.failure())
 }
 
 async fn fingerprint(release: Release, namespace: Namespace) -> Result<String, Failure> {

@@ -6,14 +6,14 @@ use super::{kubectl, output};
 
 /// What there is: objects of every kind, containers, processes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inventory {
+pub(crate) struct Inventory {
     /// `kind.group/namespace/name uid` of every object of every kind that can be listed, but
     /// events, leases and other things that Kubernetes renews by itself.
-    pub objects: BTreeSet<String>,
+    pub(crate) objects: BTreeSet<String>,
     /// The Engine's containers, running or not.
-    pub containers: BTreeSet<String>,
+    pub(crate) containers: BTreeSet<String>,
     /// Processes below this one.
-    pub children: BTreeSet<String>,
+    pub(crate) children: BTreeSet<String>,
 }
 
 /// Kinds that come and go without anybody's doing.
@@ -28,7 +28,7 @@ const RENEWED: [&str; 6] = [
 
 impl Inventory {
     /// Looks at what there is now. Other tests' namespaces (on their way out) are left out.
-    pub fn take() -> Self {
+    pub(crate) fn take() -> Self {
         let kinds = kubectl(&["api-resources", "--verbs=list", "-o", "name"]);
         let kinds: Vec<&str> = kinds.lines().filter(|kind| !RENEWED.contains(kind)).collect();
         let columns = "jsonpath={range .items[*]}{.kind} {.apiVersion} {.metadata.namespace} \
@@ -47,9 +47,9 @@ impl Inventory {
                 let namespace = words.get(2).copied().unwrap_or_default();
                 let name = words.get(3).copied().unwrap_or_default();
                 let is_leaving = words.get(5).is_some_and(|stamp| !stamp.is_empty());
+                let is_namespace = words.first() == Some(&"Namespace");
                 !leaving.contains(namespace)
-                    && !(words.first() == Some(&"Namespace") && leaving.contains(name))
-                    && !(is_leaving && words.first() == Some(&"Namespace"))
+                    && !(is_namespace && (is_leaving || leaving.contains(name)))
             })
             .map(str::to_owned)
             .collect();
@@ -59,7 +59,7 @@ impl Inventory {
     }
 
     /// What `self` has and `before` has not.
-    pub fn since(&self, before: &Self) -> Vec<String> {
+    pub(crate) fn since(&self, before: &Self) -> Vec<String> {
         let objects = self.objects.difference(&before.objects);
         let containers = self.containers.difference(&before.containers);
         let children = self.children.difference(&before.children);

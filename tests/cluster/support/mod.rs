@@ -7,19 +7,19 @@ mod wharf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-pub use inventory::Inventory;
-pub use project::Project;
-pub use wharf::Wharf;
+pub(crate) use inventory::Inventory;
+pub(crate) use project::Project;
+pub(crate) use wharf::Wharf;
 
 /// How long anything may take on a machine that is busy with other things.
-pub const LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 
 /// Waits until `fact` holds.
 ///
 /// # Panics
 ///
 /// After [`LIMIT`].
-pub fn wait_for<T>(what: &str, mut fact: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut fact: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = fact() {
@@ -35,7 +35,7 @@ pub fn wait_for<T>(what: &str, mut fact: impl FnMut() -> Option<T>) -> T {
 /// # Panics
 ///
 /// When it fails.
-pub fn output(program: &str, args: &[&str]) -> String {
+pub(crate) fn output(program: &str, args: &[&str]) -> String {
     let output = Command::new(program).args(args).output().expect("the program starts");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {args:?}: {error}");
@@ -43,12 +43,12 @@ pub fn output(program: &str, args: &[&str]) -> String {
 }
 
 /// `kubectl` in the testbed's cluster.
-pub fn kubectl(args: &[&str]) -> String {
+pub(crate) fn kubectl(args: &[&str]) -> String {
     output("kubectl", args)
 }
 
 /// What a server on 127.0.0.1 answers to `GET path`; `None` while it does not answer with 200.
-pub fn get(port: u16, path: &str) -> Option<String> {
+pub(crate) fn get(port: u16, path: &str) -> Option<String> {
     use std::io::{Read as _, Write as _};
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     let mut stream = std::net::TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
@@ -58,10 +58,4 @@ pub fn get(port: u16, path: &str) -> Option<String> {
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     head.starts_with("HTTP/1.1 200").then(|| body.trim().to_owned())
-}
-
-/// A port of 127.0.0.1 that nobody listens on.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    listener.local_addr().expect("it has an address").port()
 }

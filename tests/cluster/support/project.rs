@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A copy of an example, or a project made of a few files. Gone with the test, namespace included.
-pub struct Project {
+pub(crate) struct Project {
     root: tempfile::TempDir,
     name: String,
     namespace: String,
@@ -15,19 +15,10 @@ pub struct Project {
 
 impl Project {
     /// A copy of `examples/NAME`.
-    pub fn example(name: &str) -> Self {
+    pub(crate) fn example(name: &str) -> Self {
         let project = Self::empty(name);
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
         copy(&from, &project.folder());
-        project
-    }
-
-    /// A folder called `name` with these files.
-    pub fn of(name: &str, files: &[(&str, &str)]) -> Self {
-        let project = Self::empty(name);
-        for (path, text) in files {
-            project.write(path, text);
-        }
         project
     }
 
@@ -41,22 +32,22 @@ impl Project {
     }
 
     /// The project's folder.
-    pub fn folder(&self) -> PathBuf {
+    pub(crate) fn folder(&self) -> PathBuf {
         self.root.path().join(&self.name)
     }
 
     /// Where wharf keeps its own files for this project.
-    pub fn home(&self) -> PathBuf {
+    pub(crate) fn home(&self) -> PathBuf {
         self.root.path().join("home")
     }
 
     /// The namespace that it is deployed to.
-    pub fn namespace(&self) -> &str {
+    pub(crate) fn namespace(&self) -> &str {
         &self.namespace
     }
 
     /// Writes a file, as an editor that saves in place does.
-    pub fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.folder().join(path);
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).expect("a folder can be made");
@@ -65,12 +56,12 @@ impl Project {
     }
 
     /// Reads a file.
-    pub fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         std::fs::read_to_string(self.folder().join(path)).expect("the file can be read")
     }
 
     /// Replaces `from` by `to` in a file; both must differ and `from` must be there.
-    pub fn edit(&self, path: &str, from: &str, to: &str) {
+    pub(crate) fn edit(&self, path: &str, from: &str, to: &str) {
         let text = self.read(path);
         assert!(text.contains(from), "`{from}` is in {path}");
         self.write(path, &text.replace(from, to));

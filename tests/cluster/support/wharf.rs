@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::{Project, wait_for};
 
 /// A running wharf.
-pub struct Wharf {
+pub(crate) struct Wharf {
     child: Child,
     reports: Arc<Mutex<Vec<Value>>>,
     /// How many reports the test has looked at.
@@ -20,12 +20,12 @@ pub struct Wharf {
 
 impl Wharf {
     /// Starts `wharf --json ARGS` in the project's folder.
-    pub fn start(project: &Project, args: &[&str]) -> Self {
+    pub(crate) fn start(project: &Project, args: &[&str]) -> Self {
         Self::read(command(project, args).stdin(Stdio::null()))
     }
 
     /// The same in a terminal of its own, as a person does. Keys go in by [`Wharf::press`].
-    pub fn start_in_terminal(project: &Project, args: &[&str]) -> Self {
+    pub(crate) fn start_in_terminal(project: &Project, args: &[&str]) -> Self {
         let inner = command(project, args);
         let words = std::iter::once(inner.get_program()).chain(inner.get_args());
         let words: Vec<String> =
@@ -63,14 +63,14 @@ impl Wharf {
     }
 
     /// Runs `wharf --json ARGS` to its end.
-    pub fn run(project: &Project, args: &[&str]) -> (ExitStatus, Vec<Value>) {
+    pub(crate) fn run(project: &Project, args: &[&str]) -> (ExitStatus, Vec<Value>) {
         let mut wharf = Self::start(project, args);
         let status = wharf.wait();
         (status, wharf.reports())
     }
 
     /// Everything told so far.
-    pub fn reports(&self) -> Vec<Value> {
+    pub(crate) fn reports(&self) -> Vec<Value> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -79,7 +79,7 @@ impl Wharf {
     /// # Panics
     ///
     /// When it does not come in time, or wharf ends before; what was told is in the message.
-    pub fn next<T>(&mut self, what: &str, mut wanted: impl FnMut(&Value) -> Option<T>) -> T {
+    pub(crate) fn next<T>(&mut self, what: &str, mut wanted: impl FnMut(&Value) -> Option<T>) -> T {
         let reports = Arc::clone(&self.reports);
         let began = std::time::Instant::now();
         loop {
@@ -99,22 +99,14 @@ impl Wharf {
     }
 
     /// Waits for the end of the next round and returns how many things failed in it.
-    pub fn round(&mut self) -> u64 {
+    pub(crate) fn round(&mut self) -> u64 {
         self.next("the end of a round", |report| {
             (report["report"] == "round").then(|| report["failed"].as_u64().unwrap_or(u64::MAX))
         })
     }
 
-    /// Waits for a release to be live.
-    pub fn live(&mut self, release: &str) {
-        self.next(&format!("`{release}` live"), |report| {
-            (report["report"] == "release" && report["name"] == release && report["news"] == "live")
-                .then_some(())
-        });
-    }
-
     /// Waits for the local port of `target` (such as `service/hello`) and returns it.
-    pub fn port(&mut self, target: &str) -> u16 {
+    pub(crate) fn port(&mut self, target: &str) -> u16 {
         self.next(&format!("the port of `{target}`"), |report| {
             let open = report["report"] == "forward"
                 && report["target"] == target
@@ -125,23 +117,23 @@ impl Wharf {
     }
 
     /// Types bytes, such as `\x03` for Ctrl+C, into the terminal.
-    pub fn press(&mut self, bytes: &[u8]) {
+    pub(crate) fn press(&mut self, bytes: &[u8]) {
         let keyboard = self.child.stdin.as_mut().expect("it runs in a terminal");
         keyboard.write_all(bytes).and_then(|()| keyboard.flush()).expect("the terminal is there");
     }
 
     /// The process's id; in a terminal that of the terminal.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Sends a signal by its name, such as `INT`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         super::output("kill", &["-s", name, &self.id().to_string()]);
     }
 
     /// Waits for its end.
-    pub fn wait(&mut self) -> ExitStatus {
+    pub(crate) fn wait(&mut self) -> ExitStatus {
         let status = wait_for("the end of wharf", || self.child.try_wait().expect("it is a child"));
         // What it told last may still be on its way from the pipe.
         let mut before = usize::MAX;
@@ -155,7 +147,7 @@ impl Wharf {
     }
 
     /// Ctrl+C, and the end. Returns the exit code.
-    pub fn interrupt(&mut self) -> Option<i32> {
+    pub(crate) fn interrupt(&mut self) -> Option<i32> {
         self.signal("INT");
         self.wait().code()
     }
@@ -179,7 +171,7 @@ impl Drop for Wharf {
 }
 
 /// The command that starts wharf in `project`, with places of its own for everything it keeps.
-pub fn command(project: &Project, args: &[&str]) -> Command {
+pub(crate) fn command(project: &Project, args: &[&str]) -> Command {
     let mut command = Command::new(program());
     command
         .current_dir(project.folder())
@@ -192,6 +184,6 @@ pub fn command(project: &Project, args: &[&str]) -> Command {
 }
 
 /// Where cargo has built the program.
-pub fn program() -> &'static Path {
+pub(crate) fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_wharf"))
 }
