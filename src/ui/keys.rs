@@ -78,6 +78,10 @@ impl Keys {
                     // With VMIN = 0 a read never blocks, so stdin, which other programs share,
                     // need not be switched to non-blocking.
                     match rustix::io::read(ready.get_inner().as_fd(), &mut bytes) {
+                        // Nothing to read although it is readable: the terminal has hung up.
+                        Ok(0) if ready.ready().is_read_closed() => {
+                            return std::future::pending().await;
+                        }
                         Ok(count) => self.pressed.extend(presses(&bytes[..count])),
                         Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
                         Err(_) => return std::future::pending().await,
