@@ -316,6 +316,11 @@ async fn an_ssh_agent_is_forwarded() {
     let listener = tokio::net::UnixListener::bind(&path).unwrap();
     let mut docker = project.docker("FROM python:3.11-slim\nRUN --mount=type=ssh \
         python3 -c \"import socket,os;s=socket.socket(socket.AF_UNIX);s.connect(os.environ['SSH_AUTH_SOCK']);s.send(b'ping');print(s.recv(9))\" > /said\n");
+    // A step from the cache would ask no agent.
+    let stamp = std::process::id().to_string();
+    let text = String::from_utf8(docker.dockerfile_text.clone()).unwrap();
+    let text = text.replace("s.send(b'ping')", &format!("s.send(b'ping');'{stamp}'"));
+    docker.dockerfile_text = text.into_bytes();
     docker.ssh = vec![SshAgent { id: "default".to_owned(), socket: Some(path) }];
     let agent = async {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

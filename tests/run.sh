@@ -42,7 +42,7 @@ on_the_cluster() {
   exports=$(tests/testbed/up.sh env) || return
   eval "$exports"
   if [ "$scope" = full ]; then skip=(); fi
-  WHARF_CLUSTER=1 cargo test --locked --no-fail-fast --lib --bins --tests -- --ignored --test-threads=1 "${skip[@]}"
+  WHARF_CLUSTER=1 timeout 3000 cargo test --locked --no-fail-fast --lib --bins --tests -- --ignored --test-threads=1 "${skip[@]}"
 }
 
 scripts() { # every shell script of the project
