@@ -10,9 +10,7 @@ use crate::model::{ArtifactName, ContentHash, Platform};
 use crate::tools::Tools;
 
 fn scope(folder: &std::path::Path) -> BuildScope {
-    let host = ("DOCKER_HOST".into(), "unix:///var/run/docker.sock".into());
-    let path = ("PATH".into(), "/usr/bin:/bin:/usr/local/bin".into());
-    let tools = Tools::new(BTreeMap::from([host, path]));
+    let tools = tools();
     BuildScope {
         engine: Engine::connect(&tools).unwrap(),
         credentials: Credentials::new(&tools),
@@ -23,6 +21,11 @@ fn scope(folder: &std::path::Path) -> BuildScope {
         root: folder.to_owned(),
         tools,
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test has the environment it was started with")]
+fn tools() -> Tools {
+    Tools::new(std::env::vars_os().collect())
 }
 
 async fn make(folder: &std::path::Path, dockerfile: &str) -> Result<Built, BuildError> {

@@ -6,7 +6,7 @@ use crate::support::{Inventory, Project, Wharf, get, wait_for};
 #[ignore = "needs a cluster"]
 fn hello_comes_up_follows_an_edit_and_leaves_nothing() {
     let project = Project::example("hello");
-    let before = Inventory::take();
+    let before = Inventory::take(&project);
     let mut wharf = Wharf::start(&project, &["dev"]);
     let port = wharf.port("service/hello");
     assert_eq!(wharf.round(), 0);
@@ -28,5 +28,5 @@ fn hello_comes_up_follows_an_edit_and_leaves_nothing() {
 
     assert_eq!(wharf.interrupt(), Some(0));
     assert_eq!(get(port, "/"), None);
-    assert_eq!(Inventory::take().since(&before), Vec::<String>::new());
+    assert_eq!(Inventory::take(&project).since(&before), Vec::<String>::new());
 }

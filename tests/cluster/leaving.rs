@@ -12,7 +12,7 @@ struct Slow {
 const QUICK: Slow = Slow { build: false, hook: false, start: false };
 
 fn project(slow: &Slow) -> Project {
-    let project = Project::example("hello");
+    let project = Project::hello();
     if slow.build {
         let dockerfile = project.read("Dockerfile");
         let stamp = std::process::id();
@@ -53,7 +53,7 @@ fn check(
     leave: impl FnOnce(&mut Wharf) -> Option<i32>,
 ) {
     let project = project(slow);
-    let before = Inventory::take();
+    let before = Inventory::take(&project);
     let mut wharf = Wharf::start_in_terminal(&project, &["dev"]);
     moment(&mut wharf);
     assert_eq!(leave(&mut wharf), Some(0));
@@ -62,11 +62,7 @@ fn check(
 }
 
 fn assert_nothing_since(before: &Inventory, project: &Project) {
-    assert_eq!(Inventory::take().since(before), Vec::<String>::new());
-    let run: Vec<_> = std::fs::read_dir(project.home().join("run/wharf"))
-        .map(|folder| folder.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
-    assert_eq!(run, Vec::<std::path::PathBuf>::new(), "the runtime folder is empty");
+    assert_eq!(Inventory::take(project).since(before), Vec::<String>::new());
 }
 
 fn ctrl_c(wharf: &mut Wharf) -> Option<i32> {
@@ -126,7 +122,7 @@ fn ctrl_c_when_all_is_quiet() {
 #[ignore = "needs a cluster"]
 fn sigterm() {
     let project = project(&QUICK);
-    let before = Inventory::take();
+    let before = Inventory::take(&project);
     let mut wharf = Wharf::start(&project, &["dev"]);
     assert_eq!(wharf.round(), 0);
     wharf.signal("TERM");
@@ -139,7 +135,7 @@ fn sigterm() {
 #[ignore = "needs a cluster"]
 fn the_terminal_is_gone() {
     let project = project(&QUICK);
-    let before = Inventory::take();
+    let before = Inventory::take(&project);
     let mut wharf = Wharf::start_in_terminal(&project, &["dev"]);
     let port = wharf.port("service/hello");
     assert_eq!(wharf.round(), 0);
@@ -148,7 +144,9 @@ fn the_terminal_is_gone() {
     wharf.wait();
     drop(wharf);
     wait_for("the port closed", || get(port, "/").is_none().then_some(()));
-    wait_for("everything gone", || Inventory::take().since(&before).is_empty().then_some(()));
+    wait_for("everything gone", || {
+        Inventory::take(&project).since(&before).is_empty().then_some(())
+    });
     assert_nothing_since(&before, &project);
 }
 
@@ -156,7 +154,7 @@ fn the_terminal_is_gone() {
 #[ignore = "needs a cluster"]
 fn a_second_ctrl_c_leaves_at_once_and_names_what_is_left() {
     let project = project(&QUICK);
-    let before = Inventory::take();
+    let before = Inventory::take(&project);
     let mut wharf = Wharf::start_in_terminal(&project, &["dev"]);
     assert_eq!(wharf.round(), 0);
     wharf.press(b"\x03");
@@ -177,7 +175,7 @@ fn a_second_ctrl_c_leaves_at_once_and_names_what_is_left() {
 #[ignore = "needs a cluster"]
 fn delete_finishes_after_kill_9() {
     let project = project(&QUICK);
-    let before = Inventory::take();
+    let before = Inventory::take(&project);
     let mut wharf = Wharf::start(&project, &["dev"]);
     assert_eq!(wharf.round(), 0);
     wharf.signal("KILL");
@@ -195,12 +193,12 @@ fn what_was_there_before_stays() {
     kubectl(&["create", "namespace", project.namespace()]);
     let create = ["create", "configmap", "mine", "-n", project.namespace(), "--from-literal=a=b"];
     kubectl(&create);
-    let before = Inventory::take();
+    let before = Inventory::take(&project);
     let mut wharf = Wharf::start(&project, &["dev"]);
     assert_eq!(wharf.round(), 0);
     assert_eq!(wharf.interrupt(), Some(0));
     drop(wharf);
-    let after = Inventory::take();
+    let after = Inventory::take(&project);
     assert_eq!(after.since(&before), Vec::<String>::new());
     assert_eq!(before.since(&after), Vec::<String>::new(), "nothing of what was there is gone");
 }

@@ -1,19 +1,23 @@
 //! Everything that a session could leave behind, to be compared before and after.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
-use super::{kubectl, output};
+use super::{Project, kubectl, output};
 
-/// What there is: objects of every kind, containers, processes.
+/// What there is: objects of every kind, containers, and what else belongs to one project. Other
+/// tests' namespaces, and what is in them, are left out, so that tests can run side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Inventory {
-    /// `kind.group/namespace/name uid` of every object of every kind that can be listed, but
-    /// events, leases and other things that Kubernetes renews by itself.
+    /// `Kind group/version namespace name uid` of every object of every kind that can be listed,
+    /// but events, leases and other things that Kubernetes renews by itself.
     pub(crate) objects: BTreeSet<String>,
     /// The Engine's containers, running or not.
     pub(crate) containers: BTreeSet<String>,
-    /// Processes below this one.
-    pub(crate) children: BTreeSet<String>,
+    /// Processes of the project's sessions, wherever they hang in the tree.
+    pub(crate) processes: BTreeSet<String>,
+    /// Files of the project's sessions outside their state and cache directories.
+    pub(crate) files: BTreeSet<String>,
 }
 
 /// Kinds that come and go without anybody's doing.
@@ -27,73 +31,79 @@ const RENEWED: [&str; 6] = [
 ];
 
 impl Inventory {
-    /// Looks at what there is now. Other tests' namespaces (on their way out) are left out.
-    pub(crate) fn take() -> Self {
+    /// Looks at what there is now.
+    pub(crate) fn take(project: &Project) -> Self {
         let kinds = kubectl(&["api-resources", "--verbs=list", "-o", "name"]);
         let kinds: Vec<&str> = kinds.lines().filter(|kind| !RENEWED.contains(kind)).collect();
         let columns = "jsonpath={range .items[*]}{.kind} {.apiVersion} {.metadata.namespace} \
-                       {.metadata.name} {.metadata.uid} {.metadata.deletionTimestamp}{\"\\n\"}{end}";
+                       {.metadata.name} {.metadata.uid} {.spec.claimRef.namespace}{\"\\n\"}{end}";
         let listed = kubectl(&["get", &kinds.join(","), "-A", "--ignore-not-found", "-o", columns]);
-        let leaving: BTreeSet<String> = listed
-            .lines()
-            .filter(|line| line.starts_with("Namespace v1  ") && line.split(' ').count() > 5)
-            .filter(|line| !line.ends_with(' '))
-            .filter_map(|line| line.split(' ').nth(3).map(str::to_owned))
-            .collect();
-        let objects = listed
-            .lines()
-            .filter(|line| {
-                let words: Vec<&str> = line.split(' ').collect();
-                let namespace = words.get(2).copied().unwrap_or_default();
-                let name = words.get(3).copied().unwrap_or_default();
-                let is_leaving = words.get(5).is_some_and(|stamp| !stamp.is_empty());
-                let is_namespace = words.first() == Some(&"Namespace");
-                !leaving.contains(namespace)
-                    && !(is_namespace && (is_leaving || leaving.contains(name)))
-            })
-            .map(str::to_owned)
-            .collect();
+        let objects = listed.lines().filter(|line| !is_foreign(line, project.namespace()));
         let containers = output("docker", &["ps", "-a", "--format", "{{.Names}} {{.ID}}"]);
-        let containers = containers.lines().map(str::to_owned).collect();
-        Self { objects, containers, children: children() }
+        let mut files = BTreeSet::new();
+        for folder in ["run", "tmp"] {
+            list(&project.home().join(folder), &mut files);
+        }
+        Self {
+            objects: objects.map(|line| line.trim_end().to_owned()).collect(),
+            containers: containers.lines().map(str::to_owned).collect(),
+            processes: processes(&project.home()),
+            files,
+        }
     }
 
     /// What `self` has and `before` has not.
     pub(crate) fn since(&self, before: &Self) -> Vec<String> {
         let objects = self.objects.difference(&before.objects);
         let containers = self.containers.difference(&before.containers);
-        let children = self.children.difference(&before.children);
-        objects.chain(containers).chain(children).cloned().collect()
+        let processes = self.processes.difference(&before.processes);
+        let files = self.files.difference(&before.files);
+        objects.chain(containers).chain(processes).chain(files).cloned().collect()
     }
 }
 
-/// The command lines of all descendants of this process but the tools of the tests themselves.
-fn children() -> BTreeSet<String> {
-    let all = output("ps", &["-eo", "pid=,ppid=,args="]);
-    let rows: Vec<(u32, u32, String)> = all
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            let (pid, parent) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-            Some((pid, parent, words.collect::<Vec<_>>().join(" ")))
-        })
-        .collect();
-    let mut below = BTreeSet::from([std::process::id()]);
-    loop {
-        let more: Vec<u32> = rows
-            .iter()
-            .filter(|(pid, parent, _)| below.contains(parent) && !below.contains(pid))
-            .map(|(pid, ..)| *pid)
-            .collect();
-        if more.is_empty() {
-            break;
+/// Whether a line of the list belongs to another test: it is a test's namespace, lies in one, or
+/// is a volume that was made for a claim in one.
+fn is_foreign(line: &str, own: &str) -> bool {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [kind, _, namespace, name, _, claim] = words[..] else { return false };
+    let place = match (kind, namespace, claim) {
+        ("Namespace", ..) => name,
+        (_, "", claim) => claim,
+        (_, namespace, _) => namespace,
+    };
+    place != own && is_of_a_test(place)
+}
+
+/// Tests' namespaces end with the id of the test's process, or with that and a number.
+fn is_of_a_test(namespace: &str) -> bool {
+    let tail = namespace.rsplit('-').next().unwrap_or_default();
+    namespace.contains('-') && !tail.is_empty() && tail.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The command lines of all processes whose environment names the project's own folder.
+fn processes(home: &Path) -> BTreeSet<String> {
+    let mark = format!("XDG_STATE_HOME={}", home.join("state").display());
+    let all = std::fs::read_dir("/proc").expect("there is a process table").flatten();
+    let own = all.filter(|entry| {
+        let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+    });
+    own.map(|entry| {
+        let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        format!("process {} {line}", entry.file_name().display())
+    })
+    .collect()
+}
+
+/// Every file below a folder.
+fn list(folder: &Path, files: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            list(&entry.path(), files);
+        } else {
+            files.insert(format!("file {}", entry.path().display()));
         }
-        below.extend(more);
     }
-    rows.into_iter()
-        .filter(|(pid, _, args)| {
-            *pid != std::process::id() && below.contains(pid) && !args.starts_with("ps ")
-        })
-        .map(|(pid, _, args)| format!("{pid} {args}"))
-        .collect()
 }

@@ -14,7 +14,7 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// A copy of `examples/NAME`.
+    /// A copy of `examples/NAME`, as it is.
     pub(crate) fn example(name: &str) -> Self {
         let project = Self::empty(name);
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
@@ -22,10 +22,22 @@ impl Project {
         project
     }
 
+    /// A copy of `examples/hello` with a local port and content of its own, so that tests can run
+    /// side by side, and no image of an earlier one is found.
+    pub(crate) fn hello() -> Self {
+        let project = Self::example("hello");
+        project.edit("chart/values.yaml", "port: 8080", &format!("port: {}", free_port()));
+        let app = project.read("app.py");
+        project.write("app.py", &format!("{app}# {}\n", project.namespace));
+        project
+    }
+
     fn empty(name: &str) -> Self {
         let root = tempfile::tempdir().expect("a folder can be made");
         std::fs::create_dir_all(root.path().join(name)).expect("a folder can be made");
-        std::fs::create_dir_all(root.path().join("home/run")).expect("a folder can be made");
+        for own in ["home/run", "home/tmp"] {
+            std::fs::create_dir_all(root.path().join(own)).expect("a folder can be made");
+        }
         let nth = NEXT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("t{}-{nth}", std::process::id());
         Self { root, name: name.to_owned(), namespace }
@@ -74,6 +86,12 @@ impl Drop for Project {
         let delete = ["delete", "namespace", &self.namespace, "--ignore-not-found", "--wait=false"];
         let _ = std::process::Command::new("kubectl").args(delete).output();
     }
+}
+
+/// A port on 127.0.0.1 that nobody listens on.
+pub(crate) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -30,9 +30,11 @@ impl Wharf {
         let words = std::iter::once(inner.get_program()).chain(inner.get_args());
         let words: Vec<String> =
             words.map(|word| format!("'{}'", word.to_str().expect("it is text"))).collect();
-        // `script` makes the terminal; it passes on what it reads, and the exit code.
+        // `script` makes the terminal; it passes on what it reads, and the exit code. Its shell
+        // must not stay between, for it would get the signals too, and some end of them.
         let mut outer = Command::new("script");
-        outer.args(["-qefc", &words.join(" "), "/dev/null"]).current_dir(project.folder());
+        let line = format!("exec {}", words.join(" "));
+        outer.args(["-qefc", &line, "/dev/null"]).current_dir(project.folder());
         for (name, value) in inner.get_envs() {
             outer.env(name, value.expect("none is removed"));
         }
@@ -179,7 +181,8 @@ pub(crate) fn command(project: &Project, args: &[&str]) -> Command {
         .args(args)
         .env("XDG_STATE_HOME", project.home().join("state"))
         .env("XDG_CACHE_HOME", project.home().join("cache"))
-        .env("XDG_RUNTIME_DIR", project.home().join("run"));
+        .env("XDG_RUNTIME_DIR", project.home().join("run"))
+        .env("TMPDIR", project.home().join("tmp"));
     command
 }
 
