@@ -10,5 +10,6 @@
 
 mod support;
 
+mod failures;
 mod hello;
 mod leaving;
