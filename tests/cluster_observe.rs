@@ -439,6 +439,65 @@ async fn a_forward_holds_connections_through_a_rollout_and_answers_half_closed_c
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster"]
+async fn a_forward_goes_to_a_new_pod_as_soon_as_it_answers() {
+    in_a_place("early", |place| async move {
+        let port = Some(wharf::model::ForwardPort::Name("http".into()));
+        let forward = Forward {
+            kind: "deployment".into(),
+            name: "web".into(),
+            namespace: None,
+            port,
+            local: Some(0),
+        };
+        let slow = |version: &str, probe: Value| {
+            let mut server = server(version);
+            server["spec"]["strategy"] = json!({"type": "RollingUpdate"});
+            server["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = probe;
+            server
+        };
+        place.settle(&[server("one")], 60).await.unwrap();
+        let (reporter, _reports) = Reporter::channel();
+        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter)
+            .await
+            .unwrap();
+        let pods: Api<k8s_openapi::api::core::v1::Pod> =
+            Api::namespaced(place.client.clone(), place.namespace.as_str());
+        let probes = [
+            // Kubelet would not even look before the test's limit.
+            json!({"initialDelaySeconds": 600, "httpGet": {"port": "http"}}),
+            json!({"initialDelaySeconds": 600, "tcpSocket": {"port": 8000}}),
+            json!({"initialDelaySeconds": 600, "exec": {"command": ["python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8000))"]}}),
+        ];
+        for (nth, probe) in probes.into_iter().enumerate() {
+            let version = format!("early{nth}");
+            place.apply(&slow(&version, probe)).await;
+            loop {
+                let answer = get(open.local(), "/").await;
+                assert!(answer.starts_with("HTTP/1.0 200"), "nothing is refused in between: {answer}");
+                if answer.ends_with(&format!("{version}\n")) {
+                    break;
+                }
+            }
+            let pods = pods.list(&Default::default()).await.unwrap();
+            let new = pods.iter().find(|pod| format!("{:?}", pod.spec).contains(&version)).unwrap();
+            let conditions = new.status.as_ref().unwrap().conditions.iter().flatten();
+            let ready = conditions.filter(|one| one.type_ == "Ready" && one.status == "True");
+            assert_eq!(ready.count(), 0, "kubelet has not said so");
+        }
+        // A probe that fails keeps the forward away, though the port could be dialled.
+        place.apply(&slow("never", json!({"httpGet": {"port": 8001}}))).await;
+        for _ in 0..40 {
+            let answer = get(open.local(), "/").await;
+            assert!(answer.starts_with("HTTP/1.0 200") && !answer.ends_with("never\n"), "{answer}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        open.close().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster"]
 async fn a_port_that_nothing_listens_on_is_told_once() {
     in_a_place("refused", |place| async move {
         place.settle(&[deployment("api", 1, shell("sleep 3600"))], 60).await.unwrap();

@@ -596,6 +596,20 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
         && condition(pod, "Ready").is_some_and(|ready| ready.status == "True")
 }
 
+/// Whether a node has been found for it, whose kubelet can be asked for it.
+pub(super) fn is_scheduled(pod: &Pod) -> bool {
+    pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some())
+}
+
+/// How often its containers were started again.
+pub(super) fn restarts(pod: &Pod) -> i32 {
+    let status = pod.status.as_ref();
+    let containers = status.into_iter().flat_map(|status| {
+        status.container_statuses.iter().chain(&status.init_container_statuses).flatten()
+    });
+    containers.map(|container| container.restart_count).sum()
+}
+
 fn condition<'a>(pod: &'a Pod, sort: &str) -> Option<&'a PodCondition> {
     let conditions = pod.status.as_ref()?.conditions.as_ref()?;
     conditions.iter().find(|condition| condition.type_ == sort)

@@ -177,16 +177,15 @@ async fn prepare(
     let scope = house.render().await?;
     let rendered = render::render(scope, release, &shape, images);
     let rendered = rendered.await.map_err(|error| error.failure())?;
-    let why = why(known.as_deref(), &rendered.fingerprint, images);
     let yaml = rendered.yaml.clone();
     let (images, may_repair) = (images.clone(), wishes.remembered);
     let plan = house.plan(release, rendered, images, wishes.keep_data, may_repair).await?;
     let Some(scope) = &house.deploy else {
-        let prepared = Prepared { plan, found: None, yaml };
-        return Ok((Rendered { why, ..Rendered::default() }, prepared));
+        return Ok((Rendered::default(), Prepared { plan, found: None, yaml }));
     };
     let mut found =
         deploy::look(scope, release, &plan.namespace).await.map_err(|error| error.failure())?;
+    let why = why(&found, &plan.fingerprint, &plan.images);
     deploy::survey(scope, &plan, &mut found).await.map_err(|error| error.failure())?;
     let options = UndoOptions {
         keep_data: wishes.keep_data,
@@ -202,13 +201,10 @@ async fn prepare(
 
 /// Why what runs is not what is wanted, for a person.
 fn why(
-    known: Option<&ExaminedRelease>,
+    found: &deploy::Found,
     fingerprint: &str,
     images: &BTreeMap<ArtifactName, ImageRef>,
 ) -> String {
-    let Some(found) = known.and_then(|known| known.found.as_ref()) else {
-        return "first deploy".to_owned();
-    };
     let Some(record) = &found.record else {
         return match found.installed_by_other {
             Some(revision) => format!("found at revision {revision}, installed by somebody else"),

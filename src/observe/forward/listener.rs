@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::busy;
+use super::scout::{Answering, scout};
 use super::target::{Target, Way, local_port};
 use super::tunnel::{End, Sent, Tunnel};
 use crate::model::{Forward, Namespace};
@@ -98,12 +99,14 @@ pub async fn open(
     let gate = Gate {
         scene: scene.clone(),
         pods: Api::namespaced(scene.client().clone(), target.namespace.as_str()),
+        answering: Arc::default(),
         target,
         local,
         reporter: reporter.clone(),
         told: Mutex::default(),
     };
     let mut task = JoinSet::new();
+    task.spawn(scout(scene.clone(), gate.target.clone(), Arc::clone(&gate.answering)));
     task.spawn(accept(listener, Arc::new(gate)));
     Ok(OpenForward { local, target: short, remote, task })
 }
@@ -139,6 +142,7 @@ struct Gate {
     scene: Scene,
     pods: Api<Pod>,
     target: Target,
+    answering: Arc<Answering>,
     local: SocketAddr,
     reporter: Reporter,
     /// What was told about connections that could not be served, so that it is told once.
@@ -201,12 +205,12 @@ impl Gate {
         }
     }
 
-    /// The way to a ready pod, as soon as there is one.
+    /// The way to a pod that answers, as soon as there is one.
     async fn way(&self, deadline: Instant) -> Option<Way> {
         let mut changes = self.scene.changes();
         loop {
             changes.borrow_and_update();
-            match self.target.choose(&self.scene) {
+            match self.target.choose(&self.scene, &self.answering) {
                 Ok(Some(way)) => return Some(way),
                 Ok(None) => {}
                 Err(error) => {

@@ -2,10 +2,12 @@
 //!
 //! Comes in: what a port leads to. Goes out: an open listener on 127.0.0.1 that stays open while
 //! pods come and go: a connection that arrives while no pod is ready is held, then served by the
-//! newest ready pod, and keeps that pod until one of the two ends.
+//! newest pod that answers, and keeps that pod until one of the two ends.
 
 mod busy;
 mod listener;
+mod probe;
+mod scout;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{ContainerPort, Pod, Service, ServicePort};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt;
 
+use super::scout::Answering;
 use crate::model::{Forward, ForwardPort, Namespace, WorkloadKind};
 use crate::observe::error::ObserveError;
 use crate::observe::pod::is_ready;
@@ -75,24 +76,40 @@ impl Target {
         }
     }
 
-    /// The newest ready pod and its port; `None` while there is none.
+    /// The newest pod that is ready or was seen to answer, and its port; `None` while there is
+    /// none.
     ///
     /// # Errors
     ///
     /// [`ObserveError::NoPort`]: there is a pod, but it has no such port.
-    pub(super) fn choose(&self, scene: &Scene) -> Result<Option<Way>, ObserveError> {
+    pub(super) fn choose(
+        &self,
+        scene: &Scene,
+        answering: &Answering,
+    ) -> Result<Option<Way>, ObserveError> {
         let pods = self.pods(scene);
         let newest = pods
             .into_iter()
-            .filter(|pod| is_ready(pod))
+            .filter(|pod| is_ready(pod) || answering.has(pod))
             .max_by_key(|pod| (pod.creation_timestamp().map(|time| time.0), pod.name_any()));
-        let Some(pod) = newest else { return Ok(None) };
+        match newest {
+            Some(pod) => self.way_to(scene, &pod),
+            None => Ok(None),
+        }
+    }
+
+    /// The way to `pod`; `None` while the Service is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`ObserveError::NoPort`]: it has no such port.
+    pub(super) fn way_to(&self, scene: &Scene, pod: &Pod) -> Result<Option<Way>, ObserveError> {
         let port = match self.kind {
             Kind::Service => match scene.services(&self.namespace).get(&self.name) {
-                Some(service) => self.pod_port(self.service_port(&service)?, &pod)?,
+                Some(service) => self.pod_port(self.service_port(&service)?, pod)?,
                 None => return Ok(None),
             },
-            Kind::Workload(_) => self.container_port(&pod)?,
+            Kind::Workload(_) => self.container_port(pod)?,
         };
         Ok(Some(Way { pod: pod.name_any(), uid: pod.uid().unwrap_or_default(), port }))
     }
@@ -124,7 +141,7 @@ impl Target {
     }
 
     /// All pods behind the target.
-    fn pods(&self, scene: &Scene) -> Vec<Arc<Pod>> {
+    pub(super) fn pods(&self, scene: &Scene) -> Vec<Arc<Pod>> {
         let mut pods = scene.pods(&self.namespace).all();
         match self.kind {
             Kind::Workload(kind) => pods.retain(|pod| belongs(pod, kind, &self.name)),

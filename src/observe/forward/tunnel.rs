@@ -66,6 +66,29 @@ impl Tunnel {
         }
     }
 
+    /// The pod's end of it; `None` once it was taken. Lives no longer than the tunnel.
+    pub(super) fn stream(&mut self) -> Option<impl AsyncRead + AsyncWrite + Unpin + use<>> {
+        self.forwarder.as_mut()?.take_stream(self.port)
+    }
+
+    /// Whether the pod took the connection: nobody says yes, but a no comes within `patience`.
+    pub(super) async fn accepted(mut self, patience: Duration) -> bool {
+        let Some(forwarder) = &mut self.forwarder else { return false };
+        let (Some(mut stream), Some(refusal)) =
+            (forwarder.take_stream(self.port), forwarder.take_error(self.port))
+        else {
+            return false;
+        };
+        let mut byte = [0];
+        tokio::select! {
+            biased;
+            word = refusal => word.is_none(),
+            // A server that speaks first has taken it.
+            read = stream.read(&mut byte) => matches!(read, Ok(1)),
+            () = tokio::time::sleep(patience) => true,
+        }
+    }
+
     /// Carries bytes until one side closes, then closes the tunnel.
     pub(super) async fn carry<L>(mut self, local: &mut L, sent: &mut Sent) -> End
     where

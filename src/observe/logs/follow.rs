@@ -250,6 +250,10 @@ impl Follower {
 
     /// What kubelet itself says in the place of lines, such as that it can watch no more files.
     async fn kubelets_word(&self, line: &RawLine, progress: &mut Progress) {
+        // It finds no file of a pod that goes, which is no news.
+        if self.find().is_none_or(|pod| pod.metadata.deletion_timestamp.is_some()) {
+            return;
+        }
         let word = tidy(&line.text);
         if !word.is_empty() && progress.kubelet.as_ref() != Some(&word) {
             self.remark(format!("kubelet: {word}")).await;

@@ -153,6 +153,11 @@ impl Scene {
         self.stage.changed.subscribe()
     }
 
+    /// Wakes up who waits for changes: something was learnt in another way than by watching.
+    pub(super) fn touch(&self) {
+        self.stage.changed.send_modify(|count| *count += 1);
+    }
+
     fn table<K>(&self, shelf: &Shelf<K>, namespace: &Namespace) -> Arc<Table<K>>
     where
         K: Object + kube::Resource<Scope = NamespaceResourceScope>,
