@@ -36,14 +36,24 @@ part() {
   printf -- '-- %s: %d passed, %d failed, %d s\n' "$title" "$good" "$bad" $((SECONDS - began))
 }
 
-# Tests that need the world outside: one at a time, for they share one cluster.
-on_the_cluster() {
-  local exports skip=(--skip soak)
+# with_the_cluster THREADS TARGETS...: tests that need the world outside.
+with_the_cluster() {
+  local threads=$1 exports skip=(--skip soak); shift
   exports=$(tests/testbed/up.sh env) || return
   eval "$exports"
   if [ "$scope" = full ]; then skip=(); fi
-  WHARF_CLUSTER=1 timeout 3000 cargo test --locked --no-fail-fast --lib --bins --tests -- --ignored --test-threads=1 "${skip[@]}"
+  timeout 2400 cargo test --locked --no-fail-fast "$@" -- --ignored --test-threads="$threads" "${skip[@]}"
 }
+
+# The rooms against the real thing, one test at a time: some of them measure or fill the nodes.
+rooms_on_the_cluster() {
+  local targets=() file
+  for file in tests/*.rs; do targets+=(--test "$(basename "$file" .rs)"); done
+  with_the_cluster 1 --lib "${targets[@]}"
+}
+
+# The program on the cluster: mostly waiting, each test in a namespace and on ports of its own.
+program_on_the_cluster() { with_the_cluster "${WHARF_TEST_THREADS:-3}" --test cluster; }
 
 scripts() { # every shell script of the project
   local scripts script
@@ -69,7 +79,8 @@ if [ "$scope" = quick ]; then
 else
   part "testbed" tests/testbed/up.sh
   part "testbed's own tests" tests/testbed/test.sh "$scope"
-  part "Docker and the cluster" on_the_cluster
+  part "rooms on Docker and the cluster" rooms_on_the_cluster
+  part "the program on the cluster" program_on_the_cluster
   part "demo" examples/demo.sh
 fi
 
