@@ -1,3 +1,4 @@
+#!/bin/sh
 # Applies the SQL files that the database has not seen, in the order of their names.
 set -eu
 psql() { command psql -h "${DB_HOST:-db}" -U shop -d shop -v ON_ERROR_STOP=1 -qAt "$@"; }
