@@ -261,13 +261,36 @@ impl Applied {
 
 fn no_base(names: &Names<'_>, reference: &str, error: DockerError) -> BuildError {
     let artifact = names.artifact.name.clone();
+    let image = reference.to_owned();
     match error {
-        error @ (DockerError::NoImage { .. } | DockerError::Unauthorized { .. }) => {
+        DockerError::NoImage { why, .. } if is_out_of_reach(&why) => {
+            let why = format!("Docker does not have it, and its registry is out of reach: {why}");
+            BuildError::NoBase { artifact, image, why }
+        }
+        DockerError::NoImage { why, .. } => {
+            let why = format!("neither Docker nor its registry has it: {why}");
+            BuildError::NoBase { artifact, image, why }
+        }
+        error @ DockerError::Unauthorized { .. } => {
             let failure = error.failure();
             let mut why = vec![failure.what];
             why.extend(failure.why);
-            BuildError::NoBase { artifact, image: reference.to_owned(), why: why.join(": ") }
+            BuildError::NoBase { artifact, image, why: why.join(": ") }
         }
         source => BuildError::Engine { artifact, source: Box::new(source) },
     }
+}
+
+/// Whether the Engine's words mean that nobody answered, rather than that there is no such image.
+fn is_out_of_reach(why: &str) -> bool {
+    const SIGNS: [&str; 7] = [
+        "dial tcp",
+        "no such host",
+        "connection refused",
+        "network is unreachable",
+        "i/o timeout",
+        "Client.Timeout",
+        "gave no answer",
+    ];
+    SIGNS.iter().any(|sign| why.contains(sign))
 }

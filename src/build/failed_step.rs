@@ -9,6 +9,28 @@ use crate::report::Failure;
 /// More of an instruction does not help to find it.
 const LONGEST_INSTRUCTION: usize = 100;
 
+/// All that a Dockerfile can have: <https://docs.docker.com/reference/dockerfile/>.
+const INSTRUCTIONS: [&str; 18] = [
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
+];
+
 /// An instruction of a Dockerfile that failed, or cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedStep {
@@ -60,8 +82,28 @@ impl FailedStep {
         for line in &self.output {
             failure = failure.because(line.clone());
         }
-        failure
-            .because(format!("full log: {}", self.log.display()))
-            .help(format!("see the full log: `wharf logs --build {}`", self.artifact))
+        failure = failure.because(format!("full log: {}", self.log.display()));
+        if let Some(near) = self.meant() {
+            failure = failure.help(format!("did you mean `{near}`?"));
+        }
+        if self.is_out_of_space() {
+            failure = failure.help("see what fills the disk of Docker: `docker system df`");
+        }
+        failure.help(format!("see the full log: `wharf logs --build {}`", self.artifact))
+    }
+
+    /// The instruction that a misspelt one is most like.
+    fn meant(&self) -> Option<&'static str> {
+        let (_, unknown) = self.message.split_once("unknown instruction: ")?;
+        let unknown = unknown.split_whitespace().next()?.to_ascii_uppercase();
+        let likeness = |known: &&str| strsim::jaro_winkler(known, &unknown);
+        let near = INSTRUCTIONS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+        (likeness(near) > 0.8).then_some(near)
+    }
+
+    /// The command or the builder met a full disk.
+    fn is_out_of_space(&self) -> bool {
+        let mut said = self.output.iter().chain([&self.message]);
+        said.any(|line| line.to_ascii_lowercase().contains("no space left on device"))
     }
 }

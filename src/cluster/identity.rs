@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use kube::core::PartialObjectMeta;
-use kube::runtime::watcher;
+use kube::api::WatchParams;
+use kube::core::{PartialObjectMeta, WatchEvent};
 
 use super::kubeconfig::Pinned;
 use super::{ANSWER_LIMIT, Cluster, ClusterError};
@@ -96,28 +96,30 @@ impl Cluster {
         }
     }
 
-    /// Follows the namespace until the stream breaks.
+    /// Follows the namespace until the stream ends, for whatever reason.
     async fn watch_kube_system(&self) {
-        let config = watcher::Config::default().fields(&format!("metadata.name={KUBE_SYSTEM}"));
-        let api = Api::<PartialObjectMeta<Namespace>>::all(self.client());
-        let stream = watcher::watcher(api, config);
         let expected = match self.identity() {
             ClusterIdentity::KubeSystem(uid) => uid.clone(),
             ClusterIdentity::Server { .. } => return std::future::pending().await,
         };
+        // One plain request: a watcher that begins anew by itself would hide that its connection
+        // ended, and ask another cluster for what comes after a version that is none of its own.
+        let watch = WatchParams::default().fields(&format!("metadata.name={KUBE_SYSTEM}"));
+        let api = Api::<Namespace>::all(self.client());
+        let Ok(stream) = api.watch_metadata(&watch, "0").await else { return };
         // Any error, and any other UID, is a reason to look again.
-        let _ = stream
-            .try_for_each(|event| {
-                let same = match &event {
-                    watcher::Event::Apply(object) | watcher::Event::InitApply(object) => {
-                        object.metadata.uid.as_deref() == Some(&expected)
-                    }
-                    watcher::Event::Delete(_) => false,
-                    watcher::Event::Init | watcher::Event::InitDone => true,
-                };
-                let answer = if same { Ok(()) } else { Err(watcher::Error::NoResourceVersion) };
-                std::future::ready(answer)
-            })
-            .await;
+        let is_same = |event: &WatchEvent<PartialObjectMeta<Namespace>>| match event {
+            WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                object.metadata.uid.as_deref() == Some(&expected)
+            }
+            WatchEvent::Bookmark(_) => true,
+            WatchEvent::Deleted(_) | WatchEvent::Error(_) => false,
+        };
+        let mut stream = std::pin::pin!(stream);
+        while let Ok(Some(event)) = stream.try_next().await {
+            if !is_same(&event) {
+                return;
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::report::{Failure, FailureKind, ForwardNews, Report};
 
 use super::artifact::{self, ArtifactState, Wish};
 use super::effect::{Effect, Exit};
-use super::event::{Event, Nudge, Saved};
+use super::event::{End, Event, Nudge, Saved};
 use super::goal::{Goal, Options};
 use super::release::{self, Reach, ReleaseState, Supply};
 
@@ -107,7 +107,7 @@ impl Session {
     /// The first effects.
     pub fn begin(&mut self) -> Vec<Effect> {
         let mut effects = vec![Effect::BeginRound];
-        self.advance(&mut effects);
+        self.advance(0, &mut effects);
         effects
     }
 
@@ -148,6 +148,9 @@ impl Session {
     /// Takes one event into account and returns what must be done about it. Does no I/O.
     pub fn handle(&mut self, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
+        // A failure that a save leads to comes after the save, whoever tells it.
+        let is_beside =
+            matches!(event, Event::ForwardOpened { .. } | Event::Crashed(_) | Event::Unwound(_));
         match event {
             _ if self.phase == Phase::Gone => return effects,
             Event::Saved(saved) => self.on_saved(saved, &mut effects),
@@ -160,10 +163,17 @@ impl Session {
                 self.on_forward(&forward, result, &mut effects);
             }
             Event::Crashed(failure) => effects.push(Effect::Tell(Report::Failed(failure))),
-            finished => self.on_finished(finished, &mut effects),
+            // Whoever sees first that it is another cluster: nothing more is done.
+            finished => match other_cluster(&finished).cloned() {
+                Some(failure) => self.on_cluster_changed(failure, &mut effects),
+                None => self.on_finished(finished, &mut effects),
+            },
         }
         match self.phase {
-            Phase::Running => self.advance(&mut effects),
+            Phase::Running => {
+                let since = if is_beside { effects.len() } else { 0 };
+                self.advance(since, &mut effects);
+            }
             Phase::Leaving { .. } => self.wind_down(&mut effects),
             Phase::Gone => {}
         }
@@ -320,6 +330,7 @@ impl Session {
         }
         match result {
             Err(failure) => {
+                let failure = failure.because("until then the last good configuration counts");
                 if self.config_failed.as_ref() != Some(&failure) {
                     effects.push(Effect::Tell(Report::Failed(failure.clone())));
                 }
@@ -544,14 +555,14 @@ impl Session {
         effects.push(Effect::Exit(exit));
     }
 
-    /// Lets everything start that can start now, and ends the round when nothing runs.
-    fn advance(&mut self, effects: &mut Vec<Effect>) {
-        let before = effects.len();
+    /// Lets everything start that can start now, and ends the round when nothing runs. The
+    /// effects from `since` on are what this event has led to.
+    fn advance(&mut self, since: usize, effects: &mut Vec<Effect>) {
         self.drop_removed(effects);
         self.advance_artifacts(effects);
         self.advance_releases(effects);
         self.open_forwards(effects);
-        self.tell_cause(before, effects);
+        self.tell_cause(since, effects);
         self.end_round(effects);
     }
 
@@ -856,20 +867,55 @@ impl Session {
     }
 }
 
-/// Whether a failure goes away when something outside the project is mended.
+/// Whether a failure goes away when something outside the project is mended, which no save tells:
+/// Docker starts, a disk has room again, somebody logs in.
 fn mends_by_itself(failure: &Failure) -> bool {
-    const OUTSIDE: [&str; 9] = [
-        "::unreachable",
-        "::disk_full",
-        "::missing_tool",
-        "::missing_base",
-        "::registry_refused",
-        "::read_only",
-        "::not_ready",
-        "::no_such_cluster",
-        "::timed_out",
-    ];
-    OUTSIDE.iter().any(|end| failure.code.ends_with(end))
+    OUTSIDE.contains(&failure.code.as_str())
+}
+
+/// The codes of failures whose cause lies outside the project.
+pub(super) const OUTSIDE: [&str; 26] = [
+    "wharf::build::no_base",
+    "wharf::cleanup::journal",
+    "wharf::cluster::not_written",
+    "wharf::cluster::slow",
+    "wharf::cluster::unauthorized",
+    "wharf::cluster::unreachable",
+    "wharf::deploy::helm_missing",
+    "wharf::docker::broken",
+    "wharf::docker::no_permission",
+    "wharf::docker::timed_out",
+    "wharf::docker::unauthorized",
+    "wharf::docker::unreachable",
+    "wharf::engine::read_only",
+    "wharf::files::unwritable",
+    "wharf::load::no_link",
+    "wharf::load::no_space",
+    "wharf::load::no_such_cluster",
+    "wharf::load::node_not_running",
+    "wharf::observe::not_ready",
+    "wharf::observe::unreachable",
+    "wharf::push::refused",
+    "wharf::push::unreachable",
+    "wharf::render::no_helm",
+    "wharf::render::no_kustomize",
+    "wharf::render::unknown_helm",
+    "wharf::render::unwritable",
+];
+
+/// The failure of work that found another cluster than the one that was meant.
+fn other_cluster(event: &Event) -> Option<&Failure> {
+    let failure = match event {
+        Event::Seen { result: Err(failure), .. }
+        | Event::Examined { result: Err(failure), .. }
+        | Event::Rendered { result: Err(failure), .. }
+        | Event::RolledBack { result: Err(failure), .. }
+        | Event::Delivered { result: Err(End::Failed(failure)), .. }
+        | Event::Deployed { result: Err(End::Failed(failure)), .. }
+        | Event::Settled { result: Err(End::Failed(failure)), .. } => failure,
+        _ => return None,
+    };
+    (failure.code == "wharf::cluster::identity_changed").then_some(failure)
 }
 
 /// Whether a local port could not be opened because what it leads to is not there yet.

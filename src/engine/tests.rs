@@ -274,3 +274,30 @@ fn undo() -> Undo {
         claims: true,
     }
 }
+
+#[test]
+fn what_mends_by_itself_is_something_that_is_told() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for code in super::session::OUTSIDE {
+        let [_, room, noun] = code.split("::").collect::<Vec<_>>()[..] else { panic!("{code}") };
+        let room = ["error.rs", "driver/house.rs"].map(|file| root.join(room).join(file));
+        let told = room.iter().filter_map(|file| std::fs::read_to_string(file).ok());
+        let told = told.collect::<String>();
+        let is_told =
+            told.contains(&format!("\"{code}\"")) || told.contains(&format!("\"{noun}\""));
+        assert!(is_told, "{code}");
+    }
+}
+
+#[test]
+fn a_release_that_meets_another_cluster_ends_the_session() {
+    let mut story = Story::watching();
+    let failure = Failure::work("wharf::cluster::identity_changed", "it is another one");
+    let event = Event::Examined {
+        release: release("shop"),
+        generation: Generation::default(),
+        result: Err(failure),
+    };
+    let effects = story.session.handle(event);
+    assert_eq!(effects.last(), Some(&Effect::Exit(Exit::Failed)), "{effects:?}");
+}

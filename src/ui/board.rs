@@ -340,8 +340,13 @@ impl Board {
         self.waiting.remove(name);
         let mut lines = self.finish(sort, name);
         let start = Line::new().column(Tone::Strong, name, self.width).and("  ");
-        let start = start.with(Tone::Bad, "failed: ");
-        lines.extend(failure::lines(start, failure, self.width + 2));
+        // `api` failed to build: its name stands in front already.
+        let rest = failure.what.strip_prefix(&format!("`{name}` ")).map(str::to_owned);
+        let (start, failure) = match rest {
+            Some(what) => (start, Failure { what, ..failure.clone() }),
+            None => (start.with(Tone::Bad, "failed: "), failure.clone()),
+        };
+        lines.extend(failure::lines(start, &failure, self.width + 2));
         lines
     }
 

@@ -7,6 +7,7 @@ mod desk;
 mod following;
 mod house;
 mod images;
+mod mending;
 mod releases;
 mod saves;
 mod start;
@@ -29,11 +30,9 @@ use super::{Effect, End, Event, Exit, Goal, Inbox, Nudge, Outcome, Request, Sess
 use desk::{Desk, Done, Kept};
 use following::Following;
 use house::House;
+use mending::Mending;
 use saves::Saves;
 use tape::Tape;
-
-/// How long to wait before trying again what failed for an outside reason.
-const MENDING: Duration = Duration::from_secs(2);
 
 /// How long asks that nobody waits for any more may take to end at the exit.
 const LAST_CALL: Duration = Duration::from_millis(200);
@@ -67,6 +66,7 @@ pub async fn run(
         cancels: HashMap::new(),
         queue: VecDeque::new(),
         outcome: None,
+        mending: Mending::default(),
         round_began: begun,
         leaving_since: None,
         following,
@@ -100,6 +100,7 @@ struct Driver {
     /// Events that no task brings.
     queue: VecDeque<Event>,
     outcome: Option<Exit>,
+    mending: Mending,
     round_began: Instant,
     leaving_since: Option<Instant>,
     following: Following,
@@ -125,13 +126,14 @@ impl Driver {
 
     /// The next thing that happens.
     async fn next(&mut self, inbox: &mut Inbox) -> Event {
-        let mending = self.session.waits_for_mending();
+        let mending = self.mending.due(self.session.waits_for_mending(), Instant::now());
         let shows_logs_only = self.request.goal == Goal::Following && self.leaving_since.is_none();
         tokio::select! {
             biased;
             key = inbox.key_rx.recv() => match key {
                 Some(Pressed::Rebuild) => {
                     self.saves.flush();
+                    self.mending = Mending::default();
                     Event::Nudged(Nudge::Again)
                 }
                 // A keyboard that is gone is a person who has left.
@@ -141,10 +143,14 @@ impl Driver {
             Some(done) = self.tasks.join_next_with_id() => self.done(done),
             saved = self.saves.next(&self.session, &self.desk) => {
                 self.round_began = Instant::now();
+                self.mending = Mending::default();
                 Event::Saved(saved)
             }
             event = self.following.next() => event,
-            () = tokio::time::sleep(MENDING), if mending => Event::Nudged(Nudge::Mended),
+            () = at(mending) => {
+                self.mending.tried();
+                Event::Nudged(Nudge::Mended)
+            }
         }
     }
 
@@ -312,6 +318,9 @@ impl Driver {
 
     fn end_round(&mut self, failed: usize, first: bool) {
         let took = self.round_began.elapsed();
+        if failed == 0 {
+            self.mending = Mending::default();
+        }
         self.house.save_caches();
         self.reporter.tell(Report::Round { took, failed, first });
         if first && self.request.goal == Goal::Watching {
@@ -356,6 +365,14 @@ impl Driver {
             cluster.close();
         }
         Outcome { exit, images, manifests }
+    }
+}
+
+/// Resolves at that time; never, where there is none.
+async fn at(due: Option<Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
     }
 }
 

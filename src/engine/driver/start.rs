@@ -83,13 +83,23 @@ async fn interrupted(keys: &mut mpsc::Receiver<Pressed>) {
     while keys.recv().await == Some(Pressed::Rebuild) {}
 }
 
-/// Whether it is worth waiting: something outside is missing that may come.
+/// Whether it is worth waiting: something outside is missing that may come, or another context
+/// may be chosen.
 fn can_be_mended(failure: &Failure) -> bool {
-    failure.kind == FailureKind::Work
-        || ["::no_kubeconfig", "::no_such_context", "::no_context"]
-            .iter()
-            .any(|end| failure.code.ends_with(end))
+    failure.kind == FailureKind::Work || CHOICES.contains(&failure.code.as_str())
 }
+
+/// Requests that are mended outside of the project, or by an edit of its configuration, while
+/// wharf waits: each attempt reads both anew.
+const CHOICES: [&str; 7] = [
+    "wharf::cluster::bad_kubeconfig",
+    "wharf::cluster::incomplete_context",
+    "wharf::cluster::no_current_context",
+    "wharf::cluster::no_kubeconfig",
+    "wharf::cluster::no_such_context",
+    "wharf::cluster::not_allowed",
+    "wharf::docker::no_context",
+];
 
 async fn begin(request: &Request, tools: &Tools, reporter: &Reporter) -> Result<Start, Failure> {
     let (project, notes) = read(&request.config)?;

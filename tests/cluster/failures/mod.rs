@@ -2,6 +2,8 @@
 //! and that the same session goes on once the cause is mended.
 
 mod building;
+mod guard;
+mod surroundings;
 
 use serde_json::Value;
 
@@ -37,9 +39,14 @@ fn shown(report: &Value, project: &Project) -> String {
         let all = all.iter().filter_map(Value::as_str).flat_map(str::lines);
         all.map(|line| format!("{before}{line}\n")).collect::<String>()
     };
+    // As on a terminal, whose it is stands in front, once.
     let whose = ["name", "target"].map(text).concat();
-    let whose = if whose.is_empty() { whose } else { format!("{whose}: ") };
-    let mut shown = format!("{whose}{}\n", text("what"));
+    let what = text("what");
+    let mut shown = match what.strip_prefix(&format!("`{whose}` ")) {
+        Some(what) => format!("{whose}  {what}\n"),
+        None if whose.is_empty() => format!("error: {what}\n"),
+        None => format!("{whose}  failed: {what}\n"),
+    };
     let snippet = text("snippet");
     shown += &snippet.lines().map(|line| format!("{line}\n")).collect::<String>();
     shown += &lines("why", "  ");

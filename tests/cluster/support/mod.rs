@@ -2,13 +2,15 @@
 
 mod inventory;
 mod project;
+mod stand_in;
 mod wharf;
 
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 pub(crate) use inventory::Inventory;
-pub(crate) use project::Project;
+pub(crate) use project::{Project, free_port};
+pub(crate) use stand_in::StandIn;
 pub(crate) use wharf::Wharf;
 
 /// How long anything may take on a machine that is busy with other things.

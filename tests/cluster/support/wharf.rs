@@ -24,6 +24,32 @@ impl Wharf {
         Self::read(command(project, args).stdin(Stdio::null()))
     }
 
+    /// Starts `wharf --json ARGS` as `change` leaves the command: with other variables, say.
+    pub(crate) fn start_with(
+        project: &Project,
+        args: &[&str],
+        change: impl FnOnce(&mut Command),
+    ) -> Self {
+        let mut command = command(project, args);
+        change(&mut command);
+        Self::read(command.stdin(Stdio::null()))
+    }
+
+    /// Starts `wharf --json ARGS` in namespaces of its own, in which it is root: what `script`
+    /// mounts and sets there concerns nobody else.
+    pub(crate) fn start_apart(project: &Project, script: &str, args: &[&str]) -> Self {
+        let inner = command(project, args);
+        let mut outer = Command::new("unshare");
+        // The shell becomes wharf, so that signals reach it and the exit code is its own.
+        let script = format!("set -e; {script}; exec \"$0\" \"$@\"");
+        outer.args(["--user", "--map-root-user", "--mount", "sh", "-c", &script]);
+        outer.arg(inner.get_program()).args(inner.get_args()).current_dir(project.folder());
+        for (name, value) in inner.get_envs() {
+            outer.env(name, value.expect("none is removed"));
+        }
+        Self::read(outer.stdin(Stdio::null()))
+    }
+
     /// The same in a terminal of its own, as a person does. Keys go in by [`Wharf::press`].
     pub(crate) fn start_in_terminal(project: &Project, args: &[&str]) -> Self {
         let inner = command(project, args);

@@ -1,0 +1,191 @@
+//! Failures of what wharf stands on: Docker, programs, ports, limits, disks.
+
+use std::path::Path;
+
+use super::{failure, mended, times_told};
+use crate::support::{Project, StandIn, Wharf, get, output, wait_for};
+
+#[test]
+#[ignore = "needs a cluster"]
+fn docker_is_down_at_the_start_and_in_between() {
+    let project = Project::hello();
+    let engine = std::env::var("DOCKER_HOST").expect("the testbed's Engine");
+    let engine = Path::new(engine.strip_prefix("unix://").expect("it has a socket"));
+    let mut docker = StandIn::unix(&project.home().join("docker.sock"), engine);
+    let host = format!("unix://{}", docker.address());
+    let mut wharf = Wharf::start_with(&project, &["dev"], |command| {
+        command.env("DOCKER_HOST", &host);
+    });
+    insta::assert_snapshot!(failure(&mut wharf, &project), @r"
+    hello  failed: cannot reach Docker at unix://HOME/docker.sock
+      No such file or directory (os error 2)
+    help: start it: `sudo systemctl start docker`, or open Docker Desktop, or set DOCKER_HOST
+    [wharf::docker::unreachable]
+    ");
+    docker.start();
+    mended(&mut wharf);
+    assert_eq!(times_told(&wharf, "wharf::docker::unreachable"), 1);
+
+    docker.stop();
+    project.edit("app.py", "hello from wharf", "hello again");
+    insta::assert_snapshot!(failure(&mut wharf, &project), @r"
+    hello  failed: cannot reach Docker at unix://HOME/docker.sock
+      No such file or directory (os error 2)
+    help: start it: `sudo systemctl start docker`, or open Docker Desktop, or set DOCKER_HOST
+    [wharf::docker::unreachable]
+    ");
+    assert_ne!(wharf.round(), 0);
+    docker.start();
+    mended(&mut wharf);
+    assert_eq!(times_told(&wharf, "wharf::docker::unreachable"), 2);
+    assert_eq!(wharf.interrupt(), Some(0));
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn helm_is_missing_and_a_port_is_taken() {
+    let project = Project::hello();
+    let port = port_of(&project);
+    let holder = std::net::TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
+    let bin = project.home().join("bin");
+    std::fs::create_dir(&bin).expect("a folder can be made");
+    let mut wharf = Wharf::start_with(&project, &["dev"], |command| {
+        command.env("PATH", &bin);
+    });
+    let (first, second) = (failure(&mut wharf, &project), failure(&mut wharf, &project));
+    let (taken, missing) =
+        if first.starts_with("service/") { (first, second) } else { (second, first) };
+    insta::assert_snapshot!(missing, @r"
+    hello  failed: `helm` is not on the PATH
+      a release of the project is installed from a Helm chart
+    help: install Helm 3 or 4: https://helm.sh/docs/intro/install
+    [wharf::render::no_helm]
+    ");
+    let own = format!("`{}` (pid {})", comm(), std::process::id());
+    let taken = taken.replace(&own, "HOLDER").replace(&port.to_string(), "PORT");
+    insta::assert_snapshot!(taken, @r"
+    service/hello  failed: port PORT is taken by HOLDER
+    help: end HOLDER, or give the forward another `local` port (`forward:` of `service/hello`)
+    [wharf::observe::port_taken]
+    ");
+    assert_ne!(wharf.round(), 0);
+
+    let helm = output("sh", &["-c", "command -v helm"]);
+    std::os::unix::fs::symlink(helm.trim(), bin.join("helm")).expect("a link can be made");
+    mended(&mut wharf);
+    drop(holder);
+    assert_eq!(wharf.port("service/hello"), port);
+    assert_eq!(get(port, "/").as_deref(), Some("hello from wharf"));
+    assert_eq!(times_told(&wharf, "wharf::render::no_helm"), 1);
+    assert_eq!(times_told(&wharf, "wharf::observe::port_taken"), 1);
+    assert_eq!(wharf.interrupt(), Some(0));
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn the_limit_on_watches_is_reached() {
+    let project = Project::hello();
+    let script = "echo 2 > /proc/sys/user/max_inotify_watches";
+    let mut wharf = Wharf::start_apart(&project, script, &["dev"]);
+    let note = wharf.next("the note", |told| {
+        (told["report"] == "warning").then(|| told["text"].as_str().map(str::to_owned))?
+    });
+    let number = regex::Regex::new(r"max_user_watches = \d+").expect("it is a pattern");
+    insta::assert_snapshot!(number.replace(&note, "max_user_watches = N"), @"the system's limit on watched files is reached (fs.inotify.max_user_watches = N); saves are looked for instead, which is slower. Raise it: `sudo sysctl fs.inotify.max_user_watches=524288`");
+    let port = wharf.port("service/hello");
+    assert_eq!(wharf.round(), 0);
+    project.edit("app.py", "hello from wharf", "hello again");
+    assert_eq!(wharf.round(), 0);
+    wait_for("the edit", || (get(port, "/")? == "hello again").then_some(()));
+    assert_eq!(wharf.interrupt(), Some(0));
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn the_state_directory_is_read_only_then_full() {
+    let project = Project::hello();
+    let state = project.home().join("state");
+    std::fs::create_dir(&state).expect("a folder can be made");
+    let shown = state.display();
+    let script = format!(
+        "mount -t tmpfs -o size=1m none {shown}; mkdir {shown}/wharf; \
+         head -c 2000000 /dev/zero > {shown}/ballast 2> {shown}/../tmp/full || true; \
+         rm {shown}/../tmp/full; mount -o remount,ro {shown}"
+    );
+    let mut wharf = Wharf::start_apart(&project, &script, &["dev"]);
+    insta::assert_snapshot!(failure(&mut wharf, &project), @r"
+    error: HOME/STATE/hello could not be written
+      Read-only file system (os error 30)
+    help: make it writable, or point XDG_STATE_HOME at a folder that is
+    [wharf::files::unwritable]
+    ");
+    inside(&wharf, &format!("mount -o remount,rw {shown}"));
+    insta::assert_snapshot!(failure(&mut wharf, &project), @r"
+    error: HOME/STATE/hello/wharf.lock could not be written
+      No space left on device (os error 28)
+    help: free some disk: `df -h`
+    [wharf::files::unwritable]
+    ");
+    inside(&wharf, &format!("rm {shown}/ballast"));
+    mended(&mut wharf);
+    assert_eq!(times_told(&wharf, "wharf::files::unwritable"), 2);
+    assert_eq!(wharf.interrupt(), Some(0));
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn a_typo_in_the_configuration_while_running() {
+    let project = Project::hello();
+    let good = "images:\n  hello: {context: .}\nreleases:\n  hello: {chart: chart}\n\
+                forward: [service/hello]\n";
+    project.write("wharf.yaml", good);
+    let mut wharf = Wharf::start(&project, &["dev"]);
+    let port = wharf.port("service/hello");
+    assert_eq!(wharf.round(), 0);
+
+    project
+        .write("wharf.yaml", &good.replace("{chart: chart}", "{chart: chart, valeus: [a.yaml]}"));
+    insta::assert_snapshot!(failure(&mut wharf, &project), @r"
+    error: unknown key `valeus` in a release
+     --> wharf.yaml:4:25
+      |
+    4 |   hello: {chart: chart, valeus: [a.yaml]}
+      |                         ^^^^^^ did you mean `values`?
+      until then the last good configuration counts
+    [wharf::config::unknown_key]
+    ");
+    assert_ne!(wharf.round(), 0);
+    // The loop goes on with the last good configuration.
+    project.edit("app.py", "hello from wharf", "hello again");
+    wait_for("the edit", || (get(port, "/")? == "hello again").then_some(()));
+
+    project.write("a.yaml", "replicas: 2\n");
+    project
+        .write("wharf.yaml", &good.replace("{chart: chart}", "{chart: chart, values: [a.yaml]}"));
+    mended(&mut wharf);
+    let replicas = ["get", "deployment", "hello", "-n", project.namespace(), "-o"];
+    let replicas =
+        crate::support::kubectl(&[&replicas[..], &["jsonpath={.spec.replicas}"]].concat());
+    assert_eq!(replicas, "2", "the difference was applied");
+    assert_eq!(times_told(&wharf, "wharf::config::unknown_key"), 1);
+    assert_eq!(wharf.interrupt(), Some(0));
+}
+
+/// Runs a command in the namespaces of a wharf that was started apart.
+fn inside(wharf: &Wharf, command: &str) {
+    let id = wharf.id().to_string();
+    let enter = ["-t", &id, "--user", "--mount", "--preserve-credentials", "sh", "-c", command];
+    output("nsenter", &enter);
+}
+
+/// The local port that the project's service asks for.
+fn port_of(project: &Project) -> u16 {
+    let values = project.read("chart/values.yaml");
+    let port = values.lines().find_map(|line| line.trim().strip_prefix("port: "));
+    port.and_then(|port| port.parse().ok()).expect("the chart names a port")
+}
+
+/// The name of this process, as the system knows it.
+fn comm() -> String {
+    std::fs::read_to_string("/proc/self/comm").expect("it has a name").trim().to_owned()
+}
