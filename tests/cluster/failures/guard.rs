@@ -130,11 +130,16 @@ fn another_cluster_behind_the_same_address_is_left_alone() {
         command.env("KUBECONFIG", &path);
     });
     assert_eq!(wharf.round(), 0);
-    let objects = "deployment,service,secret,configmap,pod";
+    // What controllers change by themselves, such as a pod's state, does not count.
     let seen = || {
-        let columns = "jsonpath={range .items[*]}{.kind} {.metadata.name} \
-                       {.metadata.resourceVersion}{\"\\n\"}{end}";
-        kubectl(&["get", objects, "-n", project.namespace(), "-o", columns])
+        let look = |objects: &str, version: &str| {
+            let columns = format!(
+                "jsonpath={{range .items[*]}}{{.kind}} {{.metadata.name}} {{.metadata.uid}} \
+                 {{.metadata.{version}}}{{\"\\n\"}}{{end}}"
+            );
+            kubectl(&["get", objects, "-n", project.namespace(), "-o", &columns])
+        };
+        look("deployment,service,pod", "generation") + &look("secret,configmap", "resourceVersion")
     };
     let before = seen();
 
