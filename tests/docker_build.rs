@@ -317,7 +317,7 @@ async fn an_ssh_agent_is_forwarded() {
     let mut docker = project.docker("FROM python:3.11-slim\nRUN --mount=type=ssh \
         python3 -c \"import socket,os;s=socket.socket(socket.AF_UNIX);s.connect(os.environ['SSH_AUTH_SOCK']);s.send(b'ping');print(s.recv(9))\" > /said\n");
     // A step from the cache would ask no agent.
-    let stamp = std::process::id().to_string();
+    let stamp = project.state.path().display().to_string();
     let text = String::from_utf8(docker.dockerfile_text.clone()).unwrap();
     let text = text.replace("s.send(b'ping')", &format!("s.send(b'ping');'{stamp}'"));
     docker.dockerfile_text = text.into_bytes();
@@ -330,8 +330,12 @@ async fn an_ssh_agent_is_forwarded() {
         stream.write_all(b"pong").await.unwrap();
     };
     let token = CancellationToken::new();
-    let (built, ()) = tokio::join!(project.build_with(docker, &token), agent);
-    built.unwrap();
+    let mut build = std::pin::pin!(project.build_with(docker, &token));
+    tokio::select! {
+        built = &mut build => panic!("no agent was asked: {built:?}"),
+        () = agent => {}
+    }
+    build.await.unwrap();
     assert_eq!(project.run("cat /said").await, "b'pong'");
     project.clean().await;
 }

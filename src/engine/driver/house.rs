@@ -58,6 +58,9 @@ impl House {
         journal: Option<Journal>,
         lock: Option<StateLock>,
     ) -> Result<Self, Failure> {
+        // Whatever a child is, a build command of the project's own included: the cluster that it
+        // talks to is the pinned one.
+        let tools = cluster.as_ref().map_or(tools, Cluster::tools);
         let engine = Engine::connect(tools).map_err(|error| error.failure())?;
         let platform = platform(request, cluster.as_ref(), &engine).await?;
         let deploys = request.goal.deploys();
@@ -94,7 +97,7 @@ impl House {
             root: project.root.clone(),
         };
         let runtime = runtime_folder(&request.paths.runtime)?;
-        let tools = cluster.as_ref().map_or(tools, Cluster::tools).clone();
+        let tools = tools.clone();
         Ok(Self {
             render: OnceCell::new(),
             standing: request.goal != Goal::Watching,

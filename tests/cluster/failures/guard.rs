@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use super::{failure, filtered, mended, times_told};
-use crate::support::{Project, StandIn, Wharf, get, kubectl, wait_for};
+use crate::support::{Project, StandIn, Wharf, get, kubectl, output, wait_for};
 
 #[test]
 #[ignore = "needs a cluster"]
@@ -67,8 +67,11 @@ fn the_way_to_the_cluster_is_mended_step_by_step() {
     assert_eq!(status(&[]), (Some(2), true));
     assert_eq!(status(&["--context", "staging"]), (Some(1), false), "it was asked for by name");
 
-    let config = "images:\n  hello: {context: .}\nreleases:\n  hello: {chart: chart}\n\
+    let config = "images:\n  hello: {command: ./build.sh, inputs: [app.py]}\nreleases:\n  hello: {chart: chart}\n\
                   forward: [service/hello]\n";
+    let build = "#!/bin/sh\necho \"$KUBECONFIG\" > given\ndocker build -t \"$IMAGE\" .\n";
+    project.write("build.sh", build);
+    output("chmod", &["+x", &project.folder().join("build.sh").display().to_string()]);
     project.write("wharf.yaml", &format!("{config}cluster: {{allow: [\"stag*\"]}}\n"));
     let told = failure(&mut wharf, &project).replace(&own_address(), "ADDRESS");
     insta::assert_snapshot!(told, @r"
@@ -90,7 +93,8 @@ fn the_way_to_the_cluster_is_mended_step_by_step() {
     api.start();
     let port = wharf.port("service/hello");
     mended(&mut wharf);
-    assert_private(&project);
+    assert_eq!(private_files(&project), [0o600], "nobody else can read it");
+    assert_child_is_pinned(&project);
 
     api.stop();
     let note = wharf.next("that the cluster is away", |report| {
@@ -111,6 +115,7 @@ fn the_way_to_the_cluster_is_mended_step_by_step() {
     assert_eq!(times_told(&wharf, "wharf::cluster::unreachable"), 3);
     assert_eq!(times_told(&wharf, "wharf::cluster::not_allowed"), 1);
     assert_eq!(wharf.interrupt(), Some(0));
+    assert!(private_files(&project).is_empty());
 }
 
 #[test]
@@ -167,14 +172,23 @@ fn another_cluster_behind_the_same_address_is_left_alone() {
     assert_eq!(status.code(), Some(0), "on the cluster that was meant it can be taken back");
 }
 
-/// Each running child process, and wharf itself, use a kubeconfig that nobody else can read.
-fn assert_private(project: &Project) {
+/// A build command of the project's own was led to the private file, not to the person's.
+fn assert_child_is_pinned(project: &Project) {
+    let given = project.read("given");
+    assert!(
+        given.trim().starts_with(project.home().join("run").to_str().expect("text")),
+        "{given}"
+    );
+}
+
+/// The modes of the session's private kubeconfigs.
+fn private_files(project: &Project) -> Vec<u32> {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = project.home().join("run/wharf");
-    let files = std::fs::read_dir(&folder).expect("the runtime folder is there").flatten();
+    let files = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     let files = files.filter(|file| file.file_name().to_string_lossy().starts_with("kubeconfig-"));
     let modes = files.map(|file| file.metadata().expect("it is there").permissions().mode());
-    assert_eq!(modes.map(|mode| mode & 0o777).collect::<Vec<_>>(), [0o600]);
+    modes.map(|mode| mode & 0o777).collect()
 }
 
 /// `kubectl proxy`: the API in the clear, so that a stand-in can change what it says.
