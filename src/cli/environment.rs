@@ -1,4 +1,5 @@
-//! The one place that reads the environment.
+//! The one place that reads the environment. Its folders are found here, not by etcetera, which
+//! would read it by itself.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

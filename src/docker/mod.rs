@@ -5,9 +5,11 @@
 //! that is how a push, a build or a command is cancelled, and why nothing is left behind.
 //! Knows nothing of artifacts, clusters or why an image is wanted.
 //!
-//! The client is wharf's own, on hyper: it needs raw connections for BuildKit's sessions and for
-//! commands in nodes over every transport, ssh and TLS included, and the end of a request must be
-//! the end of its socket.
+//! The client is wharf's own, on hyper, not bollard: it needs raw connections for BuildKit's
+//! sessions and for commands in nodes over every transport, ssh and TLS included, and the end of a
+//! request must be the end of its socket. Bollard's builds send the whole context each time, drop
+//! the digest and keep a task and a socket behind; only its BuildKit messages are used. The logins
+//! are read here too, not by docker_credential, whose helpers block and cannot be ended.
 
 mod base;
 mod classic;

@@ -4,8 +4,9 @@
 //! an [`Analysis`] that is never narrower than the truth: what cannot be read exactly counts
 //! whole. Runs nothing and asks nobody; what a base image really is, others find out.
 //!
-//! The parser is wharf's own, a port of the rules of BuildKit's: those at hand do not know
-//! here-documents in every place, and would take a line of one for an instruction.
+//! The parser is wharf's own, a port of the rules of BuildKit's: those at hand (parse-dockerfile
+//! among them) do not know here-documents in every place, and would take a line of one for an
+//! instruction.
 
 mod analysis;
 mod ignore;

@@ -4,6 +4,8 @@
 //! a [`ToolError`] that shows the command as it can be pasted into a shell. Every child leads its
 //! own process group, so that Ctrl+C reaches wharf first, and the group ends with the call: by
 //! SIGTERM, a grace period, then SIGKILL. Knows nothing of what the programs are for.
+//!
+//! The group is wharf's own, not process-wrap's, which ends only the leader when it is dropped.
 
 mod command;
 mod error;

@@ -4,6 +4,9 @@
 //! with `--json` every report as one object per line. Everything else goes to stderr. On a
 //! terminal progress is redrawn and vanishes, results stay; elsewhere each line stays. Knows
 //! nothing of how things are done, and never fails: see [`run`].
+//!
+//! The redrawn rows are wharf's own, not indicatif's: that drops what it is told where there is no
+//! terminal, and progress, logs and results must keep one order.
 
 mod amount;
 mod board;
