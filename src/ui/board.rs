@@ -30,6 +30,17 @@ pub(super) struct Manner {
     pub(super) keys: bool,
 }
 
+/// How long a release waits for the same before a log says so; most waits are over before.
+const LASTING: Duration = Duration::from_secs(2);
+
+/// What a release that settles waits for.
+#[derive(Debug)]
+struct Wait {
+    text: String,
+    since: Duration,
+    told: bool,
+}
+
 /// The name's column is at least and at most this wide.
 const NAME: std::ops::RangeInclusive<usize> = 6..=32;
 
@@ -39,6 +50,8 @@ pub(super) struct Board {
     manner: Manner,
     rows: Vec<Row>,
     waiting: BTreeMap<String, String>,
+    /// What each release that settles waits for, by its name; only where rows are not held.
+    settling: BTreeMap<String, Wait>,
     width: usize,
     /// The round that began with the start is not over.
     first: bool,
@@ -54,6 +67,7 @@ impl Board {
             manner,
             rows: Vec::new(),
             waiting: BTreeMap::new(),
+            settling: BTreeMap::new(),
             width: *NAME.start(),
             first: true,
             live: BTreeMap::new(),
@@ -111,7 +125,20 @@ impl Board {
         rows.chain(waiting).collect()
     }
 
-    /// Whether time alone changes what [`Board::progress`] shows.
+    /// Waits that have lasted long enough to be told, each once.
+    pub(super) fn lasting(&mut self, now: Duration) -> Vec<Line> {
+        let width = self.width;
+        let waits = self.settling.iter_mut();
+        let due = waits.filter(|(_, wait)| !wait.told && now.saturating_sub(wait.since) >= LASTING);
+        let lines = due.map(|(name, wait)| {
+            wait.told = true;
+            row::other(name, width, Tone::Busy, "settling", &wait.text)
+        });
+        let lines: Vec<Line> = lines.collect();
+        if self.manner.quiet { Vec::new() } else { lines }
+    }
+
+    /// Whether time alone changes what [`Board::progress`] or [`Board::lasting`] shows.
     pub(super) fn is_busy(&self) -> bool {
         self.rows.iter().any(|row| row.doing.as_ref().is_some_and(|doing| doing.since.is_some()))
     }
@@ -282,6 +309,7 @@ impl Board {
                 lines.collect()
             }
             ReleaseNews::Deploying { why } => {
+                self.settling.remove(name);
                 let mut lines = self.built_only();
                 let row = self.row(sort, name);
                 row.done.clear();
@@ -298,9 +326,12 @@ impl Board {
             }
             ReleaseNews::Settling { waits } => {
                 let waits: Vec<_> = waits.iter().map(|wait| plain(wait)).collect();
-                self.doing(sort, name, "settling", waits.join("; "), now)
+                self.settles(name, waits.join("; "), now)
             }
-            ReleaseNews::Live { took } => self.done(sort, name, Done::Live { took: *took }, true),
+            ReleaseNews::Live { took } => {
+                self.settling.remove(name);
+                self.done(sort, name, Done::Live { took: *took }, true)
+            }
             ReleaseNews::RolledBack { revision } => {
                 let mut lines = self.finish(sort, name);
                 let detail = format!("to revision {revision}");
@@ -309,6 +340,20 @@ impl Board {
             }
             ReleaseNews::Failed(failure) => self.failed(sort, name, failure),
         }
+    }
+
+    fn settles(&mut self, name: &str, text: String, now: Duration) -> Vec<Line> {
+        let lines = self.doing(Sort::Release, name, "settling", text.clone(), now);
+        if self.manner.hold || self.manner.verbose > 0 {
+            return lines;
+        }
+        match self.settling.get_mut(name) {
+            Some(wait) if essence(&wait.text) == essence(&text) => wait.text = text,
+            _ => {
+                self.settling.insert(name.to_owned(), Wait { text, since: now, told: false });
+            }
+        }
+        Vec::new()
     }
 
     fn hook(
@@ -338,6 +383,7 @@ impl Board {
     fn failed(&mut self, sort: Sort, name: &str, failure: &Failure) -> Vec<Line> {
         self.widen(name);
         self.waiting.remove(name);
+        self.settling.remove(name);
         let mut lines = self.finish(sort, name);
         let start = Line::new().column(Tone::Strong, name, self.width).and("  ");
         // `api` failed to build: its name stands in front already.
@@ -556,6 +602,18 @@ fn address(local: &std::net::SocketAddr, remote: &str) -> String {
 fn seconds_of_round(took: Duration) -> String {
     let exact = took.as_secs_f64();
     if exact < 9.995 { format!("{exact:.2}s") } else { seconds(took) }
+}
+
+/// A wait without what stands in parentheses: a probe's answer has an address or a time in it.
+fn essence(wait: &str) -> String {
+    let mut depth = 0_u32;
+    let outside = wait.chars().filter(|letter| {
+        depth += u32::from(*letter == '(');
+        let is_outside = depth == 0;
+        depth -= u32::from(*letter == ')' && depth > 0);
+        is_outside
+    });
+    outside.collect()
 }
 
 fn plain(text: &str) -> String {

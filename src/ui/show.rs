@@ -90,7 +90,7 @@ impl<O: Write, E: Write> Show<O, E> {
         let start = Instant::now();
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let terminal = self.options.form == Form::Terminal;
+        let shows_time = self.options.form != Form::Json;
         loop {
             let first = tokio::select! {
                 biased;
@@ -98,7 +98,7 @@ impl<O: Write, E: Write> Show<O, E> {
                     Some(report) => Some(report),
                     None => break,
                 },
-                _ = tick.tick(), if terminal && self.board.is_busy() => None,
+                _ = tick.tick(), if shows_time && self.board.is_busy() => None,
             };
             let now = start.elapsed();
             if let Some(first) = first {
@@ -143,6 +143,8 @@ impl<O: Write, E: Write> Show<O, E> {
         if self.options.form == Form::Terminal {
             self.screen.draw(self.board.progress(now), window());
         } else {
+            let lines = self.board.lasting(now);
+            self.screen.say(&lines);
             self.screen.flush();
         }
     }

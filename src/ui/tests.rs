@@ -112,13 +112,31 @@ fn the_start_of_dev_in_a_log() {
     shop    hook              job/migrate running
     shop    hook              job/migrate succeeded 0.60s
     shop    deployed   1.2s   revision 8
-    shop    settling          deployment/web: 0 of 2 ready
     shop    live       2.3s
     web     forwarded         http://127.0.0.1:8080
     api     forwarded         127.0.0.1:19000
     done in 7.42s
     watching 1,214 files; ctrl+c stops and takes everything back
     "#);
+}
+
+#[test]
+fn a_log_names_a_wait_once_it_lasts() {
+    let waits = |text: &str| {
+        let news = ReleaseNews::Settling { waits: vec![text.to_owned()] };
+        Report::Release { name: ReleaseName::parse("shop").unwrap(), news }
+    };
+    let reports = [
+        waits("deployment/web: pod web-1 is starting"),
+        waits("deployment/web: pod web-1 waits for its readiness probe (dial 10.0.0.1: refused)"),
+        waits("deployment/web: pod web-1 waits for its readiness probe (dial 10.0.0.2: refused)"),
+        waits("deployment/web: pod web-1 waits for its readiness probe (dial 10.0.0.3: refused)"),
+        waits("deployment/web: pod web-1 waits for its readiness probe (dial 10.0.0.4: refused)"),
+        waits("deployment/web: waits for 1 old pods to go"),
+    ];
+    assert_snapshot!(shown(Form::Plain, 0, &reports), @"
+    shop    settling          deployment/web: pod web-1 waits for its readiness probe (dial 10.0.0.3: refused)
+    ");
 }
 
 #[test]
