@@ -30,11 +30,15 @@ fn image(text: &str) -> ImageRef {
     ImageRef::parse(text).unwrap()
 }
 
-/// The first kind cluster of this Engine.
+/// The testbed's cluster, and a node of it.
 async fn cluster() -> (ClusterKind, String) {
+    let context = tools().command("kubectl").args(["config", "current-context"]).run().await;
+    let context = context.unwrap().text().trim().to_owned();
+    let name = context.strip_prefix("kind-").expect("the current context is kind's").to_owned();
     let nodes = engine().containers("io.x-k8s.kind.cluster").await.unwrap();
-    let node = nodes.into_iter().find(|node| node.running).expect("a kind node runs");
-    (ClusterKind::Kind { name: node.labels["io.x-k8s.kind.cluster"].clone() }, node.name)
+    let is_its = |labels: &BTreeMap<String, String>| labels["io.x-k8s.kind.cluster"] == name;
+    let node = nodes.into_iter().find(|node| node.running && is_its(&node.labels));
+    (ClusterKind::Kind { name: name.clone() }, node.expect("a kind node runs").name)
 }
 
 async fn docker(args: &[&str]) -> String {
@@ -82,6 +86,102 @@ async fn an_image_gets_into_every_node_once() {
     let run = "ctr -n k8s.io run --rm docker.io/wharf-test/load:1 wharf-load-test sh -c";
     let said = in_node(&node, &format!("{run} 'cat /a.txt; env'")).await;
     assert!(said.starts_with("one") && said.contains("CONTENT=one"), "{said}");
+    remove(&node, &api).await;
+}
+
+/// Stands before the Engine and changes what is asked of it: in nodes there is no perl, and `ctr`
+/// refuses imports as wharf asks for them.
+async fn broken_engine(socket: &std::path::Path) -> tokio::task::JoinSet<()> {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    #[expect(clippy::disallowed_methods, reason = "a test has the environment it was started with")]
+    let real = std::env::var("DOCKER_HOST").unwrap_or("unix:///var/run/docker.sock".to_owned());
+    let real = real.strip_prefix("unix://").expect("the testbed's Engine has a socket").to_owned();
+    let listener = tokio::net::UnixListener::bind(socket).unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    tasks.spawn(async move {
+        let mut links = tokio::task::JoinSet::new();
+        loop {
+            let (mut near, _) = listener.accept().await.unwrap();
+            let mut far = tokio::net::UnixStream::connect(&real).await.unwrap();
+            links.spawn(async move {
+                let (mut from, mut back) = near.split();
+                let (mut far_read, mut far_write) = far.split();
+                let there = async {
+                    let mut buffer = vec![0; 64 << 10];
+                    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+                        let mut bytes = buffer[..read].to_vec();
+                        for (what, instead) in
+                            [(&b"exec ctr -a"[..], &b"exit 7;    "[..]), (b"\"perl\"", b"\"none\"")]
+                        {
+                            let places = bytes.windows(what.len()).enumerate();
+                            let places: Vec<usize> = places
+                                .filter(|(_, window)| *window == what)
+                                .map(|(at, _)| at)
+                                .collect();
+                            for at in places {
+                                bytes[at..at + what.len()].copy_from_slice(instead);
+                            }
+                        }
+                        if far_write.write_all(&bytes).await.is_err() {
+                            break;
+                        }
+                    }
+                    let _ = far_write.shutdown().await;
+                };
+                let here = async {
+                    let _ = tokio::io::copy(&mut far_read, &mut back).await;
+                    let _ = back.shutdown().await;
+                };
+                tokio::join!(there, here);
+            });
+        }
+    });
+    tasks
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn what_a_node_refuses_is_left_to_kinds_own_tool() {
+    let (kind, node) = cluster().await;
+    let api = make("wharf-test/load-by-kind:1", "busybox:1.36", "by-kind").await;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("engine.sock");
+    let _proxy = broken_engine(&socket).await;
+    let broken = tools().with_variable("DOCKER_HOST", format!("unix://{}", socket.display()));
+    let cancel = CancellationToken::new();
+
+    // Without kind the node's own trouble is what is told.
+    let alone = broken.clone().with_variable("PATH", "/nowhere");
+    let loader = Loader::new(&Engine::connect(&alone).unwrap(), &kind, &alone);
+    let error = loader.load(&api, &cancel).await.unwrap_err();
+    assert!(matches!(error, LoadError::Refused { .. } | LoadError::Engine(_)), "{error:?}");
+
+    // A `kind` that notes how it was called, and does it.
+    let real = tools().command("sh").args(["-c", "command -v kind"]).run().await.unwrap();
+    let called = folder.path().join("called");
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" >>{}\nexec {} \"$@\"\n",
+        called.display(),
+        real.text().trim()
+    );
+    let own = folder.path().join("kind");
+    std::fs::write(&own, script).unwrap();
+    std::fs::set_permissions(&own, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    #[expect(clippy::disallowed_methods, reason = "a test has the environment it was started with")]
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let broken = broken.with_variable("PATH", path);
+    let loader = Loader::new(&Engine::connect(&broken).unwrap(), &kind, &broken);
+    assert_eq!(loader.missing(&api).await.unwrap(), std::slice::from_ref(&node));
+    let loaded = loader.load(&api, &cancel).await.unwrap();
+    assert_eq!(loaded.sent_bytes, loaded.total_bytes);
+    let ClusterKind::Kind { name } = &kind else { panic!("{kind:?}") };
+    assert_eq!(
+        std::fs::read_to_string(called).unwrap().trim(),
+        format!("load docker-image wharf-test/load-by-kind:1 --name {name}")
+    );
+    assert!(loader.missing(&api).await.unwrap().is_empty());
+    let whole = Loader::new(&engine(), &kind, &tools());
+    assert!(whole.missing(&api).await.unwrap().is_empty());
     remove(&node, &api).await;
 }
 

@@ -150,12 +150,13 @@ impl Loader {
         }
         let sent_bytes = match import::into_nodes(engine, &lacking, image, total_bytes).await {
             Ok(sent_bytes) => sent_bytes,
-            Err(error @ LoadError::Refused { .. }) => {
-                tracing::warn!(%image, %error, "import refused, trying the cluster's own tool");
+            Err(error @ LoadError::NoSpace { .. }) => return Err(error),
+            // A command that ends early may show as a broken connection as well as by its code.
+            Err(error) => {
+                tracing::warn!(%image, %error, "import failed, trying the cluster's own tool");
                 self.by_tool(image, error).await?;
                 total_bytes
             }
-            Err(error) => return Err(error),
         };
         if let Some(node) = self.lacking(image).await?.into_iter().next() {
             let why = "it says that it took the image, and does not have it".to_owned();
