@@ -49,7 +49,8 @@ pub(super) fn explain(
     }
     let line = line_of_details(status)
         .or_else(|| line_of_text(status.message()))
-        .or_else(|| line_of_step(failed?, &dockerfile));
+        .or_else(|| line_of_step(failed?, &dockerfile))
+        .or_else(|| line_of_image(failed?, &dockerfile));
     let output = failed.map(last_lines).unwrap_or_default();
     let instruction = line
         .and_then(|line| instruction_at(&dockerfile, line))
@@ -177,6 +178,27 @@ fn line_of_step(step: &Step, dockerfile: &str) -> Option<usize> {
         None => stages.iter().enumerate().next_back()?,
     };
     of_stage.1.lines.get(number.checked_sub(1)?).copied()
+}
+
+/// The line of the first instruction that takes something from the image that a step fetches:
+/// `COPY --from=IMAGE` has no number of its own.
+fn line_of_image(step: &Step, dockerfile: &str) -> Option<usize> {
+    fn short(image: &str) -> &str {
+        let image = image.split_once('@').map_or(image, |(name, _)| name);
+        let image = image.strip_prefix("docker.io/").unwrap_or(image);
+        let image = image.strip_prefix("library/").unwrap_or(image);
+        image.strip_suffix(":latest").unwrap_or(image)
+    }
+    let image = short(command_of(&step.name).strip_prefix("FROM ")?.trim());
+    let takes = |text: &str| {
+        let mut words = text.split_whitespace();
+        let is_from = words.next().is_some_and(|word| word.eq_ignore_ascii_case("FROM"));
+        words.any(|word| match word.split_once("from=") {
+            Some((_, rest)) => rest.split(',').next().is_some_and(|name| short(name) == image),
+            None => is_from && short(word) == image,
+        })
+    };
+    instructions(dockerfile).iter().find(|(_, text)| takes(text)).map(|(line, _)| *line)
 }
 
 struct Stage {

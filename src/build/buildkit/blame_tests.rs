@@ -41,6 +41,22 @@ fn a_step_is_found_by_its_stage_and_number() {
 }
 
 #[test]
+fn an_image_that_is_fetched_is_found_where_it_is_named() {
+    let dockerfile = "FROM scratch\nCOPY a /\nCOPY --link --from=other o /o\nFROM ghcr.io/x/y:1\n\
+                      RUN --mount=type=bind,from=tools:latest,target=/t true\n";
+    let line = |name: &str| {
+        let mut step = Step::default();
+        name.clone_into(&mut step.name);
+        line_of_image(&step, dockerfile)
+    };
+    assert_eq!(line("FROM docker.io/library/other:latest"), Some(3));
+    assert_eq!(line("[stage-1 1/1] FROM ghcr.io/x/y:1@sha256:0123"), Some(4));
+    assert_eq!(line("FROM docker.io/library/tools"), Some(5));
+    assert_eq!(line("FROM docker.io/library/else:latest"), None);
+    assert_eq!(line("exporting to image"), None);
+}
+
+#[test]
 fn an_instruction_is_shown_on_one_line() {
     let shown = |line| instruction_at(DOCKERFILE, line).unwrap();
     assert_eq!(shown(9), "RUN go mod download && go build ./...");
