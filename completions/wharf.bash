@@ -625,7 +625,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__dev)
-            opts="-f -p -C -n -v -q -h --cleanup --keep-data --manual --poll --tail --port-forward --no-cache --platform --record --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -C -n -v -q -h --cleanup --keep-data --rollback --manual --poll --tail --port-forward --no-cache --platform --record --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

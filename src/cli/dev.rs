@@ -25,6 +25,9 @@ pub struct DevArgs {
     /// On leaving, keep the claims for volumes and their data
     #[arg(long)]
     keep_data: bool,
+    /// On leaving, take releases that were installed before back to the revision that was found
+    #[arg(long = "rollback")]
+    roll_back: bool,
     /// Let saves wait until `r` is pressed
     #[arg(long)]
     manual: bool,
@@ -52,6 +55,7 @@ impl DevArgs {
         LoopOptions {
             cleanup: self.cleanup,
             keep_data: self.keep_data,
+            roll_back: self.roll_back,
             manual: self.manual,
             poll: self.poll,
             tail: self.tail,

@@ -44,6 +44,8 @@ pub struct LoopOptions {
     pub cleanup: bool,
     /// Keep claims for volumes when taking back.
     pub keep_data: bool,
+    /// Take releases that were installed before back to what was found.
+    pub roll_back: bool,
     /// Saves wait for a key.
     pub manual: bool,
     /// Look at files again and again instead of asking the system for events.
@@ -78,6 +80,7 @@ impl LoopOptions {
             no_cache: false,
             cleanup: stays,
             keep_data: false,
+            roll_back: false,
             manual: false,
             poll: false,
             wait: true,

@@ -32,6 +32,8 @@ pub struct Request {
     pub cleanup: bool,
     /// On leaving, leave claims and their data alone.
     pub keep_data: bool,
+    /// On leaving, take Helm releases that were there before back to the revision that was found.
+    pub roll_back: bool,
     /// Wait until releases are ready.
     pub wait: bool,
     /// Show logs.

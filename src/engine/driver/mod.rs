@@ -299,6 +299,7 @@ impl Driver {
         let steps = self.house.journal.as_ref().map(cleanup::Journal::steps).unwrap_or_default();
         releases::Wishes {
             keep_data: self.request.keep_data,
+            roll_back: self.request.roll_back,
             remembered: steps.iter().any(|step| step.release() == Some(release)),
         }
     }

@@ -139,6 +139,8 @@ async fn shape(house: &House, project: &Project, release: &Release) -> Result<Sh
 pub(super) struct Wishes {
     /// Claims stay.
     pub(super) keep_data: bool,
+    /// Releases that were there before go back to what was found.
+    pub(super) roll_back: bool,
     /// The journal says already that the release is to be taken back.
     pub(super) remembered: bool,
 }
@@ -190,7 +192,7 @@ async fn prepare(
     let options = UndoOptions {
         keep_data: wishes.keep_data,
         // What `run` left standing goes back to how `run` had left it.
-        roll_back: found.record.as_ref().is_some_and(|record| record.standing),
+        roll_back: wishes.roll_back || found.record.as_ref().is_some_and(|record| record.standing),
         remembered: wishes.remembered,
     };
     let undo = deploy::undo_for(&found, &plan, &work.project.name, options)
