@@ -104,6 +104,13 @@ pub fn infer(dir: &Path) -> Result<Loaded, ConfigError> {
     inference::infer(&listing)
 }
 
+/// Whether a change of the file at `path` may make another project of what is inferred from
+/// `root`: a Dockerfile, or YAML that may be a chart's, a kustomization's or a manifest.
+#[must_use]
+pub fn is_inferred_from(path: &Path, root: &Path) -> bool {
+    path.strip_prefix(root).ok().and_then(Path::to_str).is_some_and(inference::counts)
+}
+
 /// The project that the text of a configuration file describes, without a look at the disk.
 ///
 /// `path` is where the file lies, absolute; its folder is the project's root.

@@ -63,6 +63,8 @@ struct Round {
     first: bool,
     /// A save that has not led to anything yet; told when it does.
     untold: Option<Report>,
+    /// Something of it was told, so its end is.
+    told: bool,
     /// Nobody asked for this round: it is told only when it mends something.
     quiet: bool,
     /// How many things had failed when the last round ended.
@@ -91,7 +93,14 @@ impl Session {
             undo,
             kept: BTreeSet::new(),
             phase: Phase::Running,
-            round: Round { open: true, first: true, untold: None, quiet: false, failed_before: 0 },
+            round: Round {
+                open: true,
+                first: true,
+                untold: None,
+                told: true,
+                quiet: false,
+                failed_before: 0,
+            },
             generation: Generation::default(),
             pending: Saved::default(),
             reading: None,
@@ -278,6 +287,7 @@ impl Session {
     fn open_round(&mut self, cause: Option<Report>, effects: &mut Vec<Effect>) {
         if !self.round.open {
             effects.push(Effect::BeginRound);
+            self.round.told = cause.is_none();
         }
         self.retry_forwards();
         self.round.quiet &= self.round.open;
@@ -332,13 +342,18 @@ impl Session {
             Err(failure) => {
                 let failure = failure.because("until then the last good configuration counts");
                 if self.config_failed.as_ref() != Some(&failure) {
+                    self.tell_at_once(effects);
                     effects.push(Effect::Tell(Report::Failed(failure.clone())));
                 }
                 self.config_failed = Some(failure);
             }
             Ok(project) => {
-                self.config_failed = None;
-                if *project != self.project {
+                let is_mended = self.config_failed.take().is_some();
+                let is_changed = *project != self.project;
+                if is_mended || is_changed {
+                    self.tell_at_once(effects);
+                }
+                if is_changed {
                     self.change_project(*project, effects);
                 }
             }
@@ -559,8 +574,11 @@ impl Session {
     /// effects from `since` on are what this event has led to.
     fn advance(&mut self, since: usize, effects: &mut Vec<Effect>) {
         self.drop_removed(effects);
-        self.advance_artifacts(effects);
-        self.advance_releases(effects);
+        // What was saved together with the configuration is judged by the new one.
+        if self.reading.is_none() {
+            self.advance_artifacts(effects);
+            self.advance_releases(effects);
+        }
         self.open_forwards(effects);
         self.tell_cause(since, effects);
         self.end_round(effects);
@@ -809,6 +827,12 @@ impl Session {
         }
     }
 
+    /// What follows is news, whatever it leads to.
+    fn tell_at_once(&mut self, effects: &mut Vec<Effect>) {
+        self.round.told = true;
+        effects.extend(self.round.untold.take().map(Effect::Tell));
+    }
+
     /// A save is told only when it leads to something, and before that.
     fn tell_cause(&mut self, before: usize, effects: &mut Vec<Effect>) {
         let leads_to_something = effects[before..].iter().any(|effect| {
@@ -822,6 +846,7 @@ impl Session {
             )
         });
         if leads_to_something && let Some(cause) = self.round.untold.take() {
+            self.round.told = true;
             effects.insert(before, Effect::Tell(cause));
         }
     }
@@ -847,7 +872,7 @@ impl Session {
                 self.tell_forward(&forward, &failure, effects);
             }
         }
-        let untold = self.round.untold.take().is_some();
+        let untold = self.round.untold.take().is_some() && !self.round.told;
         let unmended = self.round.quiet && failed >= self.round.failed_before;
         self.round =
             Round { open: false, first: false, failed_before: failed, ..self.round.clone() };
@@ -905,15 +930,15 @@ pub(super) const OUTSIDE: [&str; 26] = [
 
 /// The failure of work that found another cluster than the one that was meant.
 fn other_cluster(event: &Event) -> Option<&Failure> {
-    let failure = match event {
-        Event::Seen { result: Err(failure), .. }
-        | Event::Examined { result: Err(failure), .. }
-        | Event::Rendered { result: Err(failure), .. }
-        | Event::RolledBack { result: Err(failure), .. }
-        | Event::Delivered { result: Err(End::Failed(failure)), .. }
-        | Event::Deployed { result: Err(End::Failed(failure)), .. }
-        | Event::Settled { result: Err(End::Failed(failure)), .. } => failure,
-        _ => return None,
+    let (Event::Seen { result: Err(failure), .. }
+    | Event::Examined { result: Err(failure), .. }
+    | Event::Rendered { result: Err(failure), .. }
+    | Event::RolledBack { result: Err(failure), .. }
+    | Event::Delivered { result: Err(End::Failed(failure)), .. }
+    | Event::Deployed { result: Err(End::Failed(failure)), .. }
+    | Event::Settled { result: Err(End::Failed(failure)), .. }) = event
+    else {
+        return None;
     };
     (failure.code == "wharf::cluster::identity_changed").then_some(failure)
 }

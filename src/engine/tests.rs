@@ -301,3 +301,52 @@ fn a_release_that_meets_another_cluster_ends_the_session() {
     let effects = story.session.handle(event);
     assert_eq!(effects.last(), Some(&Effect::Exit(Exit::Failed)), "{effects:?}");
 }
+
+/// A save of the configuration.
+fn config_saved() -> Event {
+    let shown = vec!["wharf.yaml".to_owned()];
+    Event::Saved(Saved { config: true, shown, ..Saved::default() })
+}
+
+fn ends(effects: &[Effect]) -> Option<usize> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::EndRound { failed, .. } => Some(*failed),
+        _ => None,
+    })
+}
+
+#[test]
+fn a_typo_is_a_round_of_its_own_and_so_is_its_mending() {
+    let session = &mut Story::up().session;
+    assert_eq!(ends(&session.handle(config_saved())), None);
+    let typo = Failure::work("wharf::config::unknown_key", "unknown key `imagse`");
+    let effects = session.handle(Event::ConfigChanged(Err(typo)));
+    assert!(matches!(&effects[0], Effect::Tell(Report::Changed { .. })), "{effects:?}");
+    assert_eq!(ends(&effects), Some(1));
+    session.handle(config_saved());
+    let effects = session.handle(Event::ConfigChanged(Ok(Box::new(project()))));
+    assert_eq!(ends(&effects), Some(0));
+}
+
+#[test]
+fn a_save_without_effect_does_not_hide_the_end_of_the_round_it_falls_into() {
+    let mut story = Story::up();
+    story.tell(saved("web"));
+    story.hashed("web", "2");
+    story.seen("web", Seen::default());
+    story.tell(config_saved());
+    story.tell(Event::ConfigChanged(Ok(Box::new(project()))));
+    story.built("web", Err(End::Failed(Failure::work("wharf::build::failed", "it broke"))));
+    assert!(ends(&story.effects).is_some(), "{:?}", story.effects);
+}
+
+#[test]
+fn nothing_is_begun_while_the_configuration_is_read() {
+    let mut story = Story::up();
+    let Event::Saved(Saved { artifacts, .. }) = saved("web") else { unreachable!() };
+    let both = Saved { artifacts, config: true, ..Saved::default() };
+    let effects = story.session.handle(Event::Saved(both));
+    assert!(!effects.iter().any(|effect| matches!(effect, Effect::Hash { .. })), "{effects:?}");
+    let effects = story.session.handle(Event::ConfigChanged(Ok(Box::new(project()))));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Hash { .. })), "{effects:?}");
+}

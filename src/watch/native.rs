@@ -121,7 +121,7 @@ impl Watches for Native {
     }
 }
 
-fn hints_of(event: notify::Result<Event>) -> Vec<Hint> {
+pub(super) fn hints_of(event: notify::Result<Event>) -> Vec<Hint> {
     // Of errors nothing is known but that something was missed.
     let Ok(event) = event else { return vec![Hint::Lost] };
     if event.need_rescan() {

@@ -8,7 +8,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::dockerfile::{ContextFilter, Patterns};
 use crate::files::{Filter, Globs, Keep, tidy};
-use crate::model::{Builder, Chart, ManifestSource, NamedContext, Project, ReleaseSource};
+use crate::model::{Builder, Chart, ManifestSource, NamedContext, Origin, Project, ReleaseSource};
 
 /// What is watched.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -95,6 +95,10 @@ impl WatchScope {
         }
         for path in also {
             scope.add(path);
+        }
+        if project.origin == Origin::Inferred {
+            // A further Dockerfile or chart may come anywhere in it.
+            scope.add(&project.root);
         }
         scope
     }

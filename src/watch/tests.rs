@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tokio::sync::mpsc;
 
 use super::debounce::{BUSY_LONGEST, BUSY_PAUSE, Debouncer, LONGEST, QUIET};
-use super::native::Hint;
+use super::native::{Hint, hints_of};
 use super::*;
 use crate::model::ChangeSet;
 use crate::tools::Tools;
@@ -281,6 +281,62 @@ async fn an_edited_ignore_file_counts_at_once() {
     watched.told.clear();
     watched.write("data/x", "4");
     assert_eq!(watched.told_so_far().await, "");
+}
+
+#[test]
+fn a_queue_that_overflows_means_to_look_everywhere() {
+    let overflow = notify::Event::new(notify::EventKind::Other);
+    let overflow = overflow.set_flag(notify::event::Flag::Rescan);
+    assert_eq!(hints_of(Ok(overflow)), [Hint::Lost]);
+    assert_eq!(hints_of(Err(notify::Error::generic("broken"))), [Hint::Lost]);
+}
+
+/// Writes `after ` over the file's first bytes through a shared map.
+const MAP: &str = r#"
+use std::os::fd::AsRawFd;
+unsafe extern "C" {
+    fn mmap(at: *mut u8, len: usize, prot: i32, flags: i32, fd: i32, offset: i64) -> *mut u8;
+    fn munmap(at: *mut u8, len: usize) -> i32;
+}
+fn main() {
+    let path = std::env::args().nth(1).unwrap();
+    let file = std::fs::File::options().read(true).write(true).open(path).unwrap();
+    unsafe {
+        let map = mmap(std::ptr::null_mut(), 6, 3, 1, file.as_raw_fd(), 0);
+        std::ptr::copy_nonoverlapping(b"after ".as_ptr(), map, 6);
+        assert_eq!(munmap(map, 6), 0);
+    }
+}
+"#;
+
+/// Writes through a memory map, of which inotify tells nothing: the look that backs hints up
+/// finds it.
+#[tokio::test]
+async fn a_write_through_a_memory_map_is_noticed() {
+    let mut watched = Watched::new(|root| {
+        for file in 0..500 {
+            write(root, &format!("d{}/f{file}", file % 50), "before");
+        }
+    })
+    .await;
+    // The compiler of these tests makes the program, for wharf itself has no unsafe code.
+    let folder = tempfile::tempdir().unwrap();
+    let tools = Tools::new(
+        [("PATH", env!("PATH")), ("HOME", env!("HOME"))]
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+    );
+    write(folder.path(), "map.rs", MAP);
+    let compile =
+        tools.command("rustc").args(["--edition", "2024", "map.rs"]).folder(folder.path());
+    compile.run().await.expect("rustc compiles it");
+    let file = watched.path("d7/f57");
+    let program = folder.path().join("map");
+    let written = tools.command(program.to_str().unwrap()).arg(&file).run().await;
+    written.expect("it writes the map");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "after ");
+    watched.tells(["d7/f57"]).await;
+    assert_eq!(watched.told.len(), 1, "{:?}", watched.told);
 }
 
 #[tokio::test]

@@ -130,6 +130,13 @@ pub(super) fn joined(folder: &str, path: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
+/// Whether the file at `path`, below the folder, is one whose coming, going or change may make
+/// another project of the folder.
+pub(in super::super) fn counts(path: &str) -> bool {
+    let is_within = path.split('/').count() <= DEPTH_LIMIT;
+    is_within && is_read(path) && !path.split('/').any(|part| SKIPPED.contains(&part))
+}
+
 fn is_read(path: &str) -> bool {
     let name = name_of(path);
     is_yaml(name) || KUSTOMIZATION_NAMES.contains(&name) || super::dockerfiles::is_dockerfile(name)

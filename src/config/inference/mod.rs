@@ -29,7 +29,7 @@ use dockerfiles::Candidate;
 use objects::Service;
 use pairing::Pairing;
 
-pub(super) use listing::Listing;
+pub(super) use listing::{Listing, counts};
 
 /// Something that cannot be known from the files.
 #[derive(Debug, Clone, PartialEq, Eq)]

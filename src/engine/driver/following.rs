@@ -107,6 +107,19 @@ impl Following {
         }
     }
 
+    /// Releases are about to be taken back: that they go is no news.
+    pub(super) fn forget<'a>(&mut self, releases: impl Iterator<Item = &'a ReleaseName>) {
+        for release in releases {
+            if let Some(lookout) = &self.lookout {
+                lookout.forget(release);
+            }
+            self.workloads.remove(release);
+        }
+        if let Some(logs) = &self.logs {
+            logs.set_workloads(self.workloads.values().flatten().cloned().collect());
+        }
+    }
+
     /// Keeps a local port open.
     pub(super) fn keep(&mut self, forward: Forward, open: OpenForward) {
         let news = ForwardNews::Open { local: open.local(), remote: open.remote().to_owned() };

@@ -112,6 +112,10 @@ impl Driver {
     async fn run(mut self, mut inbox: Inbox) -> Outcome {
         let effects = self.session.begin();
         self.carry_out(effects);
+        if self.request.goal == Goal::Watching {
+            // It was read before it was watched, and may have been saved in between.
+            self.tasks.spawn(start::read_again(self.request.config.clone()));
+        }
         while self.outcome.is_none() {
             let event = match self.queue.pop_front() {
                 Some(event) => event,
@@ -217,6 +221,9 @@ impl Driver {
             Effect::KeepAll => self.keep_all(),
             Effect::Abort => self.abort(),
             Effect::Exit(exit) => self.outcome = Some(*exit),
+            Effect::Unwind(steps) => {
+                self.following.forget(steps.iter().filter_map(Undo::release));
+            }
             _ => {}
         }
         let slot = slot(&effect);

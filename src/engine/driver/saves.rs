@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use tokio::sync::mpsc;
 
+use crate::config;
 use crate::graph;
-use crate::model::{Builder, ChangeSet, Project};
+use crate::model::{Builder, ChangeSet, Origin, Project};
 use crate::report::{Report, Reporter};
 use crate::watch::{WatchOptions, WatchScope, Watcher};
 
@@ -102,9 +103,17 @@ fn saved(changes: ChangeSet, project: &Project, desk: &Desk) -> Saved {
         shown: shown.collect(),
         artifacts: affected.artifacts,
         releases: affected.releases,
-        config: affected.config || names_images(&changes, project),
+        config: affected.config
+            || names_images(&changes, project)
+            || may_make_another_project(&changes, project),
         changes,
     }
+}
+
+/// Whether the project is one that nobody wrote down, and what it was inferred from has changed.
+fn may_make_another_project(changes: &ChangeSet, project: &Project) -> bool {
+    project.origin == Origin::Inferred
+        && changes.paths.iter().any(|path| config::is_inferred_from(path, &project.root))
 }
 
 /// Whether a Dockerfile is among the changes: what it builds from decides which image needs which,
