@@ -10,6 +10,14 @@
 
 mod support;
 
+mod adoption;
+mod checkout;
+mod drift;
 mod failures;
+mod frontend;
 mod hello;
 mod leaving;
+mod nodes;
+mod noticed;
+mod registry;
+mod subset;

@@ -5,6 +5,7 @@ mod project;
 mod stand_in;
 mod wharf;
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,15 @@ pub(crate) fn output(program: &str, args: &[&str]) -> String {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{program} {args:?}: {error}");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Makes a further part of the testbed, and returns what it exports.
+pub(crate) fn part(name: &str) -> BTreeMap<String, String> {
+    let up = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testbed/up.sh");
+    let path = std::env::var("PATH").expect("there is a PATH");
+    let exports = output(up, &["part", name]);
+    let exports = exports.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
+    exports.map(|(name, value)| (name.to_owned(), value.replace("$PATH", &path))).collect()
 }
 
 /// `kubectl` in the testbed's cluster.

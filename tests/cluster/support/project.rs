@@ -11,6 +11,7 @@ pub(crate) struct Project {
     root: tempfile::TempDir,
     name: String,
     namespace: String,
+    environment: Vec<(String, String)>,
 }
 
 impl Project {
@@ -32,6 +33,35 @@ impl Project {
         project
     }
 
+    /// A project of these files.
+    pub(crate) fn of(name: &str, files: &[(&str, &str)]) -> Self {
+        let project = Self::empty(name);
+        for (path, text) in files {
+            project.write(path, text);
+        }
+        project
+    }
+
+    /// A web server of one image, one chart and no wharf file; what it serves lies in `www`.
+    /// Its image holds little and starts and ends at once.
+    pub(crate) fn web() -> Self {
+        let project = Self::of(
+            "web",
+            &[
+                (
+                    "Dockerfile",
+                    "FROM busybox:1.36\nCOPY www /www\nCMD [\"httpd\", \"-f\", \"-p\", \"8080\", \"-h\", \"/www\"]\n",
+                ),
+                ("chart/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n"),
+                ("chart/templates/web.yaml", WEB),
+            ],
+        );
+        let values = format!("port: {}\nimage: {{repository: web, tag: none}}\n", free_port());
+        project.write("chart/values.yaml", &values);
+        project.write("www/index.html", &format!("{} first", project.namespace));
+        project
+    }
+
     fn empty(name: &str) -> Self {
         let root = tempfile::tempdir().expect("a folder can be made");
         std::fs::create_dir_all(root.path().join(name)).expect("a folder can be made");
@@ -40,7 +70,17 @@ impl Project {
         }
         let nth = NEXT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("t{}-{nth}", std::process::id());
-        Self { root, name: name.to_owned(), namespace }
+        Self { root, name: name.to_owned(), namespace, environment: Vec::new() }
+    }
+
+    /// Sets a variable of the environment that wharf gets.
+    pub(crate) fn set_variable(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Variables that wharf gets beside those of the test.
+    pub(crate) fn environment(&self) -> &[(String, String)] {
+        &self.environment
     }
 
     /// The project's folder.
@@ -87,6 +127,30 @@ impl Drop for Project {
         let _ = std::process::Command::new("kubectl").args(delete).output();
     }
 }
+
+/// The objects of [`Project::web`].
+const WEB: &str = r#"apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+        - name: web
+          image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"
+          ports: [{name: http, containerPort: 8080}]
+          readinessProbe: {tcpSocket: {port: http}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  selector: {app: web}
+  ports: [{name: http, port: {{ .Values.port }}, targetPort: http}]
+"#;
 
 /// A port on 127.0.0.1 that nobody listens on.
 pub(crate) fn free_port() -> u16 {

@@ -133,6 +133,13 @@ impl Wharf {
         })
     }
 
+    /// How many reports of images or releases told this so far, such as `building`.
+    pub(crate) fn told(&self, name: &str, news: &str) -> usize {
+        let reports = self.reports();
+        let is_it = |report: &&Value| report["name"] == name && report["news"] == news;
+        reports.iter().filter(is_it).count()
+    }
+
     /// Waits for the local port of `target` (such as `service/hello`) and returns it.
     pub(crate) fn port(&mut self, target: &str) -> u16 {
         self.next(&format!("the port of `{target}`"), |report| {
@@ -208,7 +215,8 @@ pub(crate) fn command(project: &Project, args: &[&str]) -> Command {
         .env("XDG_STATE_HOME", project.home().join("state"))
         .env("XDG_CACHE_HOME", project.home().join("cache"))
         .env("XDG_RUNTIME_DIR", project.home().join("run"))
-        .env("TMPDIR", project.home().join("tmp"));
+        .env("TMPDIR", project.home().join("tmp"))
+        .envs(project.environment().iter().cloned());
     command
 }
 
