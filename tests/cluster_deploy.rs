@@ -761,6 +761,51 @@ async fn a_session_leaves_a_release_as_run_had_left_it() {
 
 #[tokio::test]
 #[ignore = "needs a cluster"]
+async fn a_session_leaves_manifests_as_run_had_left_them() {
+    let bed = Bed::new("back").await;
+    let job = |command: &str| {
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once"}, "spec": {
+            "suspend": true, "template": {"spec": {"restartPolicy": "Never", "containers": [
+                {"name": "once", "image": "busybox:1.36", "command": [command]}]}}}})
+    };
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "key"},
+        "stringData": {"key": "of run"}});
+    let of_run =
+        vec![config_map("settings", "a"), config_map("dropped", "a"), job("run"), secret.clone()];
+    let mut run = bed.manifests(of_run, "of run");
+    run.standing = true;
+    bed.deploy(&run).await.unwrap();
+    for step in bed.journal.steps() {
+        bed.journal.forget(&step).unwrap();
+    }
+    for value in ["b", "c"] {
+        let mut changed = secret.clone();
+        changed["stringData"]["key"] = json!(value);
+        // Changed, made anew since it is immutable, new, and gone.
+        let of_dev =
+            vec![config_map("settings", value), job(value), config_map("new", "1"), changed];
+        bed.deploy(&bed.manifests(of_dev, value)).await.unwrap();
+    }
+    assert!(bed.kubectl(&["get", "cm", "dropped"]).await.is_err(), "the session has pruned it");
+    assert_eq!(bed.unwind().await, []);
+    let all = ["get", "cm,job,secret", "-o"];
+    let now = "jsonpath={range .items[*]}{.metadata.name}={.data.key}{.spec.template.spec.containers[0].command[0]} {end}";
+    let now = bed.kubectl(&[&all[..], &[now]].concat()).await.unwrap();
+    let now: Vec<&str> = now.split(' ').filter(|one| !one.starts_with("kube-root-ca")).collect();
+    assert_eq!(
+        now.join(" ").trim(),
+        "dropped=a settings=a once=run key=b2YgcnVu wharf.test= wharf.test.shop="
+    );
+    let found = bed.look(&run).await;
+    assert!(found.is_current("of run"), "{found:?}");
+    let records = bed.scope.records().await.unwrap();
+    let steps = records[&bed.namespace].undo(&bed.scope.project, &bed.namespace, false);
+    assert_eq!(bed.unwind_steps(steps).await, []);
+    assert!(bed.kubectl(&["get", "namespace", bed.namespace.as_str()]).await.is_err());
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster"]
 async fn the_record_alone_is_enough_to_take_things_back() {
     let bed = Bed::new("record").await;
     let text = config_map("settings", "1").to_string();

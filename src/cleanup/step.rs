@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::claims::{self, Claims};
 use super::{CleanupError, Journal, namespace};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, end_orphans};
 use crate::deploy;
 use crate::deploy::{DeployError, DeployScope, Removal};
 use crate::model::{Namespace, ObjectRef, ProjectName, ReleaseName, Undo};
@@ -79,8 +79,15 @@ pub(super) async fn begin(
     cluster: &Cluster,
     journal: &Journal,
 ) -> Result<Begun, CleanupError> {
+    if let Undo::HelmRelease { release, namespace, .. }
+    | Undo::HelmRollback { release, namespace, .. } = step
+    {
+        // It would make again what is about to go.
+        end_orphans("helm", &[release.as_str(), namespace.as_str()]).await;
+    }
     match step {
         Undo::HelmRelease { release, namespace, extras, claims } => {
+            deploy::keep_claims(cluster, namespace, release, !claims).await?;
             let helm = deploy::helm_objects(cluster, namespace, release).await?;
             let (mut extras, known) = split_claims(extras);
             extras.extend(helm.hooks);
@@ -95,6 +102,9 @@ pub(super) async fn begin(
         }
         Undo::HelmRollback { release, namespace, revision } => {
             roll_back(cluster, release, namespace, *revision).await
+        }
+        Undo::Manifests { release, namespace, name } => {
+            put_back(cluster, release, namespace, name).await
         }
         Undo::File { path } => {
             let removed = match std::fs::symlink_metadata(path) {
@@ -229,6 +239,19 @@ async fn roll_back(
     }
 }
 
+async fn put_back(
+    cluster: &Cluster,
+    release: &ReleaseName,
+    namespace: &Namespace,
+    name: &str,
+) -> Result<Begun, CleanupError> {
+    let Some(scope) = scope(cluster, name) else { return Ok(Begun::default()) };
+    let cancel = CancellationToken::new();
+    let was_there = deploy::put_back(&scope, namespace, release, &cancel).await?;
+    let done = was_there.then(|| format!("put {release} back as `wharf run` had left it"));
+    Ok(Begun { done, ..Begun::default() })
+}
+
 /// Deletes objects, what came last first. Instances of a kind are gone before its definition is
 /// deleted, since their controller may have to see to them.
 async fn delete_all(
@@ -334,10 +357,14 @@ async fn forget(
     name: &str,
     release: &ReleaseName,
 ) -> Result<(), CleanupError> {
-    let project = name.strip_prefix("wharf.").and_then(|name| ProjectName::parse(name).ok());
-    let Some(project) = project else { return Ok(()) };
-    let scope = DeployScope { cluster: cluster.clone(), project };
+    let Some(scope) = scope(cluster, name) else { return Ok(()) };
     Ok(scope.forget(namespace, release).await?)
+}
+
+/// The project whose record is called `name`.
+fn scope(cluster: &Cluster, name: &str) -> Option<DeployScope> {
+    let project = ProjectName::parse(name.strip_prefix("wharf.")?).ok()?;
+    Some(DeployScope { cluster: cluster.clone(), project })
 }
 
 /// A pointer into an object, as text.

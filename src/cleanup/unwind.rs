@@ -89,6 +89,8 @@ fn concern(step: &Undo) -> Concern {
     let objects = match step {
         Undo::HelmRelease { extras, .. } => extras.as_slice(),
         Undo::Objects { objects, .. } => objects.as_slice(),
+        // They may name objects anywhere.
+        Undo::Manifests { .. } => return Concern::Everything,
         Undo::HelmRollback { .. }
         | Undo::Namespace { .. }
         | Undo::Record { .. }
@@ -108,7 +110,7 @@ fn concern(step: &Undo) -> Concern {
         | Undo::Record { namespace, .. } => {
             namespaces.insert(namespace.clone());
         }
-        Undo::Objects { .. } | Undo::File { .. } => {}
+        Undo::Objects { .. } | Undo::Manifests { .. } | Undo::File { .. } => {}
     }
     Concern::Namespaces(namespaces)
 }

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use kube::config::{Kubeconfig, KubeconfigError, NamedAuthInfo, NamedCluster, NamedContext};
+use rustix::process::Pid;
 
 use super::ClusterError;
+use super::orphans::is_alive;
 use crate::model::{ContextName, Namespace};
 use crate::tools::Tools;
 
@@ -210,17 +212,17 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
+/// The process that has written a private kubeconfig, by its name.
+pub(super) fn owner(path: &Path) -> Option<Pid> {
+    let rest = path.file_name()?.to_str()?.strip_prefix(PREFIX)?;
+    Pid::from_raw(rest.split('-').next()?.parse().ok()?)
+}
+
 /// Removes files of processes that were killed before they could remove their own.
 fn sweep(folder: &Path) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        let name = entry.file_name();
-        let Some(rest) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)) else { continue };
-        let id = rest.split('-').next().and_then(|id| id.parse::<i32>().ok());
-        let pid = id.and_then(rustix::process::Pid::from_raw);
-        if pid.is_some_and(|pid| {
-            rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
-        }) {
+        if owner(&entry.path()).is_some_and(|owner| !is_alive(owner)) {
             // Another process may have swept it first.
             let _ = std::fs::remove_file(entry.path());
         }

@@ -13,6 +13,7 @@ mod identity;
 mod kind;
 mod kubeconfig;
 mod nodes;
+mod orphans;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub use discovery::Resource;
 pub use error::{ClusterError, is_gone, said};
 pub use kind::may_use;
 pub use nodes::Node;
+pub use orphans::end_orphans;
 
 /// How long a connection may take to come up. A local cluster needs milliseconds, and refuses at
 /// once when it is stopped; the rest is for a remote one behind a slow line, and for a machine

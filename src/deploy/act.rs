@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::look::Found;
 use super::manifest::{self, Manifest};
 use super::record::{self, LeftAs, Part, Recorded, ReleaseRecord};
-use super::{DeployError, DeployScope, MANAGER, Plan, apply, helm, live, prune, storage};
+use super::{DeployError, DeployScope, MANAGER, Plan, apply, helm, left, live, prune, storage};
 use crate::cluster::Cluster;
 use crate::model::{Namespace, ObjectRef, ReleaseName};
 use crate::report::ReleaseNews;
@@ -72,6 +72,9 @@ pub async fn deploy(
         done.inventory =
             applied.into_iter().map(|object| recorded(object, Part::Object, found)).collect();
         done.inventory = with_passing(done.inventory, plan);
+        if plan.standing {
+            done.manifests_kept = left::keep(scope, plan).await?;
+        }
     }
 
     read_anew(scope, &mut done.inventory).await?;
@@ -213,6 +216,7 @@ async fn intended(
             Some(record) => record.found_revision,
             None => found.helm.as_ref().and_then(|helm| helm.last_good),
         },
+        manifests_kept: before.is_some_and(|record| record.manifests_kept),
         left: before.filter(|record| record.standing && !plan.standing).and_then(left_as),
         keep_data: plan.keep_data,
         inventory,

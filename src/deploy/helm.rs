@@ -12,7 +12,7 @@ use super::hooks::Hooks;
 use super::said_by_helm::{self, Circumstances};
 use super::storage::{self, HelmStatus};
 use super::{DeployError, DeployScope, Plan, PostRenderer, act};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, end_orphans};
 use crate::model::{Chart, HelmSource, Namespace, ReleaseName, ReleaseSource};
 use crate::report::ReleaseNews;
 use crate::tools::{ToolError, Tools};
@@ -180,6 +180,9 @@ pub(super) async fn repair(
     cancel: &CancellationToken,
 ) -> Result<(), DeployError> {
     let (release, namespace) = (&plan.release.name, &plan.namespace);
+    if plan.may_repair {
+        end_orphans("helm", &[release.as_str(), namespace.as_str()]).await;
+    }
     let running = is_helm_running(release, namespace);
     if running || !plan.may_repair {
         let since = status

@@ -11,7 +11,9 @@ mod apply;
 mod drift;
 mod error;
 mod helm;
+mod helm_claims;
 mod hooks;
+mod left;
 mod live;
 mod look;
 mod manifest;
@@ -39,12 +41,14 @@ use crate::model::{
 pub use act::{Deployed, deploy};
 pub use error::DeployError;
 pub use helm::{Helm, go_back, is_helm_running, roll_back};
+pub use helm_claims::keep_claims;
+pub use left::put_back;
 pub use look::{Found, look, survey};
 pub use order::{in_order, is_built_in};
 pub use record::{LeftAs, Part, ProjectRecord, Recorded, ReleaseRecord};
 pub use remove::{Removal, remove};
 pub use storage::{HelmObjects, HelmStatus, helm_objects};
-pub use undo::{UndoOptions, kept, undo_for};
+pub use undo::{UndoOptions, claims_that_go, kept, undo_for};
 
 /// The name under which wharf owns fields and labels objects.
 pub const MANAGER: &str = "wharf";
@@ -78,6 +82,8 @@ impl DeployScope {
         namespace: &Namespace,
         release: &ReleaseName,
     ) -> Result<(), DeployError> {
+        // While it is in the record, what is kept of it can still be found.
+        left::forget(self, namespace, release).await?;
         record::update(self, namespace, |record| {
             record.releases.remove(release);
         })

@@ -61,6 +61,10 @@ pub struct ReleaseRecord {
     pub found: bool,
     /// Helm's revision when wharf came.
     pub found_revision: Option<u32>,
+    /// The manifests that `run` had applied are kept in a Secret of their own. Helm keeps those of
+    /// its releases itself.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub manifests_kept: bool,
     /// How `run` had left it, while a session that will go again works on it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left: Option<LeftAs>,
@@ -127,6 +131,20 @@ pub enum Part {
 #[must_use]
 pub(super) fn name(project: &ProjectName) -> String {
     format!("wharf.{project}")
+}
+
+/// The name of the Secret that holds the manifests of `release` as `run` had left them. A
+/// project's name has no dot.
+#[must_use]
+pub(super) fn name_of_left(record: &str, release: &ReleaseName) -> String {
+    format!("{record}.{release}")
+}
+
+/// The labels of every Secret that belongs to the project.
+#[must_use]
+pub(super) fn labels(scope: &DeployScope) -> BTreeMap<String, String> {
+    let labels = [(MANAGED_BY, MANAGER), (PROJECT, scope.project.as_str())];
+    labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
 }
 
 impl ProjectRecord {
@@ -293,12 +311,10 @@ fn api(scope: &DeployScope, namespace: &Namespace) -> Api<Secret> {
 }
 
 fn secret(scope: &DeployScope, record: &ProjectRecord) -> Secret {
-    let labels = [(MANAGED_BY, MANAGER), (PROJECT, scope.project.as_str())];
-    let label = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
     Secret {
         metadata: ObjectMeta {
             name: Some(name(&scope.project)),
-            labels: Some(labels.into_iter().map(label).collect()),
+            labels: Some(labels(scope)),
             ..ObjectMeta::default()
         },
         data: Some(BTreeMap::from([(KEY.to_owned(), ByteString(encode(record)))])),

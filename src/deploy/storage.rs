@@ -4,7 +4,7 @@
 //! base64 of gzip of JSON:
 //! <https://github.com/helm/helm/blob/main/pkg/storage/driver/secrets.go>.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 
 use base64::Engine as _;
 use jiff::Timestamp;
@@ -121,19 +121,32 @@ pub(super) async fn is_server_side(
 }
 
 /// The newest revision as Helm stores it.
-async fn newest_release(
+pub(super) async fn newest_release(
     cluster: &Cluster,
     namespace: &Namespace,
     release: &ReleaseName,
 ) -> Result<Option<Value>, DeployError> {
     let Some(newest) = status(cluster, namespace, release).await? else { return Ok(None) };
     let api: Api<Secret> = Api::namespaced(cluster.client(), namespace.as_str());
-    let name = format!("sh.helm.release.v1.{release}.v{}", newest.revision);
+    let name = secret_name(release, newest.revision);
     let secret = api.get_opt(&name).await.map_err(|error| cluster.explain(error))?;
     Ok(secret.and_then(|secret| decode(&secret.data?.get("release")?.0)))
 }
 
-fn decode(payload: &[u8]) -> Option<Value> {
+/// The name of the Secret of a revision.
+pub(super) fn secret_name(release: &ReleaseName, revision: u32) -> String {
+    format!("sh.helm.release.v1.{release}.v{revision}")
+}
+
+/// The payload of a revision's Secret.
+pub(super) fn encode(release: &Value) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    let packed = packed.write_all(release.to_string().as_bytes()).and_then(|()| packed.finish());
+    let packed = packed.expect("memory can be written to");
+    base64::prelude::BASE64_STANDARD.encode(packed).into_bytes()
+}
+
+pub(super) fn decode(payload: &[u8]) -> Option<Value> {
     let packed = base64::prelude::BASE64_STANDARD.decode(payload).ok()?;
     let mut json = Vec::new();
     flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut json).ok()?;
@@ -154,6 +167,12 @@ pub(super) fn hooks_of(release: &Value) -> Vec<Value> {
 /// Reads a stream of YAML as Helm wrote it. What cannot be read is left out: Helm has applied it
 /// by then, and it is only to be remembered.
 fn documents(text: &str) -> Vec<Value> {
+    let parsed = parts(text).into_iter().filter_map(|part| object(&part));
+    parsed.collect()
+}
+
+/// A stream of YAML, document by document.
+pub(super) fn parts(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     for line in text.lines() {
         if line.trim_end() == "---" {
@@ -163,11 +182,14 @@ fn documents(text: &str) -> Vec<Value> {
             part.push('\n');
         }
     }
+    parts
+}
+
+/// One document, if it can be read.
+pub(super) fn object(part: &str) -> Option<Value> {
     let options = serde_saphyr::options! { budget: None, legacy_octal_numbers: true };
-    let parsed = parts.iter().filter_map(|part| {
-        serde_saphyr::from_str_with_options::<Value>(part, options.clone()).ok()
-    });
-    parsed.filter(Value::is_object).collect()
+    let parsed = serde_saphyr::from_str_with_options::<Value>(part, options).ok();
+    parsed.filter(Value::is_object)
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, Time};
 use kube::api::DynamicObject;
+use proptest::prelude::*;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 use super::record::{Part, Recorded};
 use super::said_by_helm::{Circumstances, explain};
@@ -101,6 +103,7 @@ fn steps(found: &Found, plan: &Plan, options: UndoOptions) -> String {
             let extras: Vec<String> = extras.iter().map(ToString::to_string).collect();
             ["helm".to_owned()].into_iter().chain(extras).collect::<Vec<_>>().join("+")
         }
+        Undo::Manifests { .. } => "back".to_owned(),
         Undo::HelmRollback { revision, .. } => format!("rollback {revision}"),
         Undo::File { path } => path.display().to_string(),
     };
@@ -127,8 +130,13 @@ fn only_what_was_not_there_before_is_taken_back() {
     check(&crashed, &two, "namespace shop, record, configmap/a+configmap/b+configmap/c");
 
     // `run` had left them there.
-    let left = Found { record: Some(ReleaseRecord { standing: true, ..made }), ..crashed };
-    check(&left, &two, "configmap/b");
+    let run = ReleaseRecord { standing: true, manifests_kept: true, ..made };
+    let left = Found { record: Some(run.clone()), ..crashed };
+    check(&left, &two, "back, configmap/b");
+    check(&left, &Plan { standing: true, ..two.clone() }, "configmap/b");
+    // Its manifests were too large to be kept.
+    let run = ReleaseRecord { manifests_kept: false, ..run };
+    check(&Found { record: Some(run), ..left }, &two, "configmap/b");
 
     let own = manifests(&[("Namespace", "extra"), ("ConfigMap", "a")]);
     check(&empty, &own, "record, namespace extra, configmap/a");
@@ -158,12 +166,50 @@ fn a_helm_release_is_uninstalled_unless_it_was_there_before() {
     let entry = ReleaseRecord { helm: true, ..record(Vec::new()) };
     let run = ReleaseRecord { standing: true, ..entry.clone() };
     let run = Found { helm: Some(status(5)), record: Some(run), ..empty.clone() };
-    assert_eq!(steps(&run, &plan, plain), "");
-    assert_eq!(steps(&run, &plan, back), "rollback 5");
+    assert_eq!(steps(&run, &plan, plain), "rollback 5");
+    let standing = Plan { standing: true, ..plan.clone() };
+    assert_eq!(steps(&run, &standing, back), "", "`run` leaves what it makes");
     // The session before this one found revision 3 and was cut off at revision 6.
     let cut_off = ReleaseRecord { found: true, found_revision: Some(3), ..entry };
     let cut_off = Found { helm: Some(status(6)), record: Some(cut_off), ..empty };
     assert_eq!(steps(&cut_off, &plan, back), "record, rollback 3");
+}
+
+proptest! {
+    /// Whatever a session makes of what `run` had left: nothing that `run` made or that was there
+    /// before is deleted on the way back, everything new is, and the rest is put back.
+    #[test]
+    fn a_session_on_what_run_left_takes_back_only_its_own(
+        run in names(), before in names(), wanted in names(), cut_off in names(),
+    ) {
+        let mut inventory: Vec<Recorded> =
+            run.iter().map(|name| recorded("ConfigMap", name)).collect();
+        // A session that was cut off has recorded more, and its journal knows of that.
+        inventory.extend(cut_off.difference(&run).map(|name| recorded("ConfigMap", name)));
+        let entry = ReleaseRecord { standing: true, manifests_kept: true, ..record(inventory) };
+        let known = |name: &String| run.contains(name) || cut_off.contains(name);
+        let before = before.iter().filter(|name| !known(name));
+        let found = Found {
+            namespace_exists: true,
+            record: Some(entry),
+            before: before.map(|name| (object("ConfigMap", name), "7".to_owned())).collect(),
+            ..Found::default()
+        };
+        let objects: Vec<(&str, &str)> =
+            wanted.iter().map(|name| ("ConfigMap", name.as_str())).collect();
+        let is_new = |name: &&String| {
+            !known(name) && !found.before.contains_key(&object("ConfigMap", name))
+        };
+        let new: Vec<String> =
+            wanted.iter().filter(is_new).map(|name| format!("configmap/{name}")).collect();
+        let expected = if new.is_empty() { "back".into() } else { format!("back, {}", new.join("+")) };
+        let options = UndoOptions::default();
+        prop_assert_eq!(steps(&found, &manifests(&objects), options), expected);
+    }
+}
+
+fn names() -> impl Strategy<Value = BTreeSet<String>> {
+    prop::collection::btree_set("[a-f]", 0..5)
 }
 
 #[test]

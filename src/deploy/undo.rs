@@ -11,7 +11,8 @@ use crate::model::{Namespace, ObjectRef, ProjectName, Undo};
 pub struct UndoOptions {
     /// Claims that StatefulSets make stay.
     pub keep_data: bool,
-    /// A Helm release that was there before goes back to the revision that was found.
+    /// A Helm release that was there before goes back to the revision that was found. One that
+    /// `run` had left standing always does, and so do its manifests.
     pub roll_back: bool,
     /// The journal says already that this release is to be taken back: a session that was cut
     /// off has made it.
@@ -48,6 +49,13 @@ pub fn undo_for(
         return Ok(steps);
     }
 
+    if goes_back(found, plan) && found.record.as_ref().is_some_and(|record| record.manifests_kept) {
+        steps.push(Undo::Manifests {
+            release: plan.release.name.clone(),
+            namespace: plan.namespace.clone(),
+            name: record::name(project),
+        });
+    }
     let objects = new_objects(found, plan, &[&plan.objects, &plan.crds], stands)?;
     let (namespaces, objects): (Vec<ObjectRef>, Vec<ObjectRef>) =
         objects.into_iter().partition(|object| object.kind == "Namespace");
@@ -65,6 +73,11 @@ pub fn undo_for(
     Ok(steps)
 }
 
+/// Whether what `run` had left standing is only worked on for a while.
+fn goes_back(found: &Found, plan: &Plan) -> bool {
+    found.record.as_ref().is_some_and(|record| record.standing) && !plan.standing
+}
+
 fn helm(
     found: &Found,
     plan: &Plan,
@@ -78,7 +91,8 @@ fn helm(
         let first = found.record.as_ref().and_then(|record| record.found_revision);
         let good = found.helm.as_ref().and_then(|helm| helm.last_good);
         let revision = if stands { good } else { first.or(good) };
-        let back = revision.filter(|_| options.roll_back);
+        let wanted = goes_back(found, plan) || (options.roll_back && !plan.standing);
+        let back = revision.filter(|_| wanted);
         return Ok(back.map(|revision| Undo::HelmRollback { release, namespace, revision }));
     }
     let extras = new_objects(found, plan, &[&plan.crds, &plan.hooks], stands)?;
@@ -127,6 +141,33 @@ fn same(one: &ObjectRef, other: &ObjectRef) -> bool {
         && one.kind == other.kind
         && one.name == other.name
         && namespaces
+}
+
+/// Claims that will go on the way back, with the data in them, as a person is told before they
+/// are made.
+///
+/// # Errors
+///
+/// [`DeployError`] when a manifest has no name.
+pub fn claims_that_go(found: &Found, plan: &Plan) -> Result<Vec<String>, DeployError> {
+    let stands = found.record.as_ref().is_some_and(|record| record.standing);
+    if plan.keep_data || plan.standing || (plan.is_helm() && stands) {
+        return Ok(Vec::new());
+    }
+    let is_new = |object: &ObjectRef| match found.recorded(object) {
+        Some(recorded) => recorded.made && !stands,
+        None => !found.before.keys().any(|before| same(before, object)),
+    };
+    let manifests = manifest::parse(&plan.objects)?.into_iter().filter_map(|manifest| {
+        let makes_claims = manifest.value.pointer("/spec/volumeClaimTemplates").is_some();
+        let object = plan.placed(manifest.object);
+        match object.kind.as_str() {
+            "PersistentVolumeClaim" if is_new(&object) => Some(object.name),
+            "StatefulSet" if makes_claims && is_new(&object) => Some(format!("those of {object}")),
+            _ => None,
+        }
+    });
+    Ok(manifests.collect())
 }
 
 /// What will stay on the way back because it was there before, one line each.

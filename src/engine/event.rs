@@ -212,6 +212,9 @@ pub struct Rendered {
     pub undo: Vec<Undo>,
     /// What stays on leaving, and why, one line each.
     pub kept: Vec<String>,
+    /// Claims that go on leaving, with the data in them.
+    #[serde(default)]
+    pub claims: Vec<String>,
     /// Why it must be deployed, for a person.
     pub why: String,
 }

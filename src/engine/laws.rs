@@ -82,6 +82,8 @@ fn uses(name: &ReleaseName) -> BTreeSet<ArtifactName> {
 /// What the session sees of the outside.
 struct World {
     session: Session,
+    /// What the configuration says on disk.
+    config: Project,
     /// What each image's files say.
     files: BTreeMap<ArtifactName, u64>,
     /// What each release's files say.
@@ -93,6 +95,8 @@ struct World {
     rendered: BTreeMap<(ReleaseName, Generation), (String, BTreeMap<ArtifactName, ImageRef>)>,
     pending: Vec<(Effect, bool)>,
     remembered: Vec<Undo>,
+    /// The next steps cannot be put on disk.
+    disk_full: bool,
     left: bool,
     exited: Option<Exit>,
 }
@@ -103,13 +107,15 @@ impl World {
         let mut world = Self {
             files: project.artifacts.keys().map(|name| (name.clone(), 0)).collect(),
             charts: project.releases.keys().map(|name| (name.clone(), 0)).collect(),
-            session: Session::new(project, options, vec![]),
+            session: Session::new(project.clone(), options, vec![]),
+            config: project,
             engine: BTreeSet::new(),
             nodes: BTreeSet::new(),
             runs: BTreeMap::new(),
             rendered: BTreeMap::new(),
             pending: vec![],
             remembered: vec![],
+            disk_full: false,
             left: false,
             exited: None,
         };
@@ -138,9 +144,20 @@ impl World {
         self.take(effects);
     }
 
-    /// Checks the laws on one answer and takes its effects in.
+    /// Checks the laws on one answer and takes its effects in. Answers what the driver answers by
+    /// itself: acts that follow steps which could not be put on disk fail.
     fn take(&mut self, effects: Vec<Effect>) {
+        let mut broken = false;
+        let mut refused = Vec::new();
         for effect in effects {
+            let is_act = matches!(
+                effect,
+                Effect::Deploy { .. } | Effect::Build { .. } | Effect::Deliver { .. }
+            );
+            if broken && is_act {
+                refused.push(effect);
+                continue;
+            }
             let starts = matches!(
                 effect,
                 Effect::Hash { .. }
@@ -196,6 +213,7 @@ impl World {
                                 if other == release);
                     }
                 }
+                Effect::Remember(_) if std::mem::take(&mut self.disk_full) => broken = true,
                 Effect::Remember(steps) => self.remembered.extend(steps.iter().cloned()),
                 Effect::Exit(exit) => self.exited = Some(*exit),
                 Effect::Abort => self.pending.clear(),
@@ -204,6 +222,22 @@ impl World {
             if starts {
                 self.pending.push((effect, false));
             }
+        }
+        for effect in refused {
+            let failure = Failure::work("wharf::files::disk_full", "the journal is not written");
+            let event = match effect {
+                Effect::Deploy { release, generation } => {
+                    Event::Deployed { release, generation, result: Err(End::Failed(failure)) }
+                }
+                Effect::Build { artifact, generation, .. } => {
+                    Event::Built { artifact, generation, result: Err(End::Failed(failure)) }
+                }
+                Effect::Deliver { artifact, generation, .. } => {
+                    Event::Delivered { artifact, generation, result: Err(End::Failed(failure)) }
+                }
+                other => panic!("{other:?} is no act"),
+            };
+            self.tell(event);
         }
     }
 
@@ -314,6 +348,10 @@ impl World {
                 let result = if well { Ok(()) } else { Err(early) };
                 Event::ForwardOpened { forward, result }
             }
+            Effect::ReadConfig => {
+                let result = if well { Ok(Box::new(self.config.clone())) } else { Err(failure()) };
+                Event::ConfigChanged(result)
+            }
             Effect::Unwind(steps) => {
                 for step in steps {
                     if let Some(release) = step.release() {
@@ -336,6 +374,30 @@ impl World {
         let name = self.charts.keys().nth(nth % self.charts.len()).unwrap().clone();
         *self.charts.get_mut(&name).unwrap() += by;
         self.tell(Event::Saved(Saved { releases: [name].into(), ..saved() }));
+    }
+
+    /// Changes the configuration: releases and images come and go.
+    fn save_config(&mut self, choice: usize) {
+        let mut config = project();
+        if choice.is_multiple_of(2) {
+            config.releases.remove(&release("shop"));
+        }
+        if choice.is_multiple_of(3) {
+            config.artifacts.remove(&artifact("web"));
+            config.forwards.clear();
+        }
+        if choice.is_multiple_of(5) {
+            config.releases.get_mut(&release("db")).unwrap().wait.ready = false;
+        }
+        self.config = config;
+        self.tell(Event::Saved(Saved { config: true, ..saved() }));
+    }
+
+    /// The configuration is again what it was in the beginning.
+    fn restore_config(&mut self) {
+        self.config = project();
+        self.tell(Event::Saved(Saved { config: true, ..saved() }));
+        self.quiet();
     }
 
     /// Lets all work end well until none is left.
@@ -376,8 +438,12 @@ enum Act {
     Finish(usize, bool),
     Save(usize, u64),
     SaveChart(usize, u64),
+    SaveConfig(usize),
     Again,
     Mended,
+    Crash,
+    LoseForward(bool),
+    FillDisk,
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -387,6 +453,10 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => (any::<usize>(), 0..2_u64).prop_map(|(n, by)| Act::SaveChart(n, by)),
         1 => Just(Act::Again),
         1 => Just(Act::Mended),
+        1 => (1..31_usize).prop_map(Act::SaveConfig),
+        1 => Just(Act::Crash),
+        1 => any::<bool>().prop_map(Act::LoseForward),
+        1 => Just(Act::FillDisk),
     ];
     prop::collection::vec(act, 0..120)
 }
@@ -399,6 +469,15 @@ fn play(world: &mut World, acts: Vec<Act>) {
             Act::SaveChart(nth, by) => world.save_chart(nth, by),
             Act::Again => world.tell(Event::Nudged(Nudge::Again)),
             Act::Mended => world.tell(Event::Nudged(Nudge::Mended)),
+            Act::SaveConfig(choice) => world.save_config(choice),
+            Act::Crash => world.tell(Event::Crashed(Failure::bug("a task of the loop panicked"))),
+            Act::LoseForward(well) => {
+                let gone = Failure::work("wharf::observe::lost", "it is gone");
+                let result = if well { Ok(()) } else { Err(gone) };
+                let forward = project().forwards.remove(0);
+                world.tell(Event::ForwardOpened { forward, result });
+            }
+            Act::FillDisk => world.disk_full = true,
         }
     }
 }
@@ -416,7 +495,9 @@ proptest! {
     fn no_save_is_lost(acts in acts()) {
         let mut world = World::new(Options::new(Goal::Watching));
         play(&mut world, acts);
+        world.disk_full = false;
         world.quiet();
+        world.restore_config();
         // What failed on the way is tried again by a key, as a person would.
         world.tell(Event::Nudged(Nudge::Again));
         world.quiet();
@@ -434,7 +515,9 @@ proptest! {
     fn after_quiet_it_runs_or_has_failed(acts in acts()) {
         let mut world = World::new(Options::new(Goal::Watching));
         play(&mut world, acts);
+        world.disk_full = false;
         world.quiet();
+        world.restore_config();
         let truth = world.truth();
         let failed = world.session.has_failures();
         for (release, fingerprint) in &world.charts {
@@ -468,6 +551,24 @@ proptest! {
         play(&mut world, between);
         world.tell(Event::Interrupted);
         prop_assert!(world.exited.is_some());
+    }
+
+    /// Another cluster behind the context ends everything at once, and whoever interrupts again and
+    /// again, or goes on saving, changes nothing any more.
+    #[test]
+    fn nothing_follows_the_end(acts in acts(), after in acts(), presses in 0..5_usize) {
+        let mut world = World::new(Options::new(Goal::Watching));
+        play(&mut world, acts);
+        world.left = true;
+        world.tell(Event::ClusterChanged(Failure::work("wharf::cluster::changed", "another one")));
+        prop_assert_eq!(world.exited, Some(Exit::Failed));
+        let over = world.session.clone();
+        play(&mut world, after);
+        for _ in 0..presses {
+            let effects = world.session.handle(Event::Interrupted);
+            prop_assert_eq!(effects, vec![]);
+        }
+        prop_assert_eq!(over, world.session);
     }
 
     /// A one-shot command ends by itself, whatever happens on the way.

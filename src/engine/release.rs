@@ -40,6 +40,15 @@ pub(super) struct ReleaseState {
     pub(super) removed: bool,
 }
 
+/// What a person wants to know of leaving.
+#[derive(Debug, Default)]
+pub(super) struct Staying {
+    /// What stays.
+    pub(super) kept: Vec<String>,
+    /// Claims that go, with the data in them.
+    pub(super) claims: Vec<String>,
+}
+
 #[derive(Debug, Clone, PartialEq)]
 struct Shape {
     fingerprint: String,
@@ -314,9 +323,10 @@ impl ReleaseState {
         let Some(prepared) = self.rendered.take() else { return };
         let new: Vec<Undo> =
             prepared.undo.iter().filter(|step| !undo.contains(step)).cloned().collect();
-        if !new.is_empty() {
-            undo.extend(new.iter().cloned());
-            effects.push(Effect::Remember(new));
+        undo.extend(new);
+        // Steps that are known may not be on disk: an earlier try to put them there may have failed.
+        if !prepared.undo.is_empty() {
+            effects.push(Effect::Remember(prepared.undo));
         }
         let generation = prepared.generation;
         self.hold = None;
@@ -405,23 +415,23 @@ impl ReleaseState {
         }
     }
 
-    /// Answers `Render`. Returns what stays on leaving.
+    /// Answers `Render`. Returns what stays on leaving and what does not.
     pub(super) fn on_rendered(
         &mut self,
         name: &ReleaseName,
         generation: Generation,
         result: Result<Rendered, Failure>,
         effects: &mut Vec<Effect>,
-    ) -> Vec<String> {
-        let Some(work) = self.finish(generation, Step::Render) else { return Vec::new() };
+    ) -> Staying {
+        let Some(work) = self.finish(generation, Step::Render) else { return Staying::default() };
         match result {
             Err(failure) => {
                 self.fail(name, failure, Some(work.wanted), effects);
-                Vec::new()
+                Staying::default()
             }
-            Ok(Rendered { undo, kept, why }) => {
+            Ok(Rendered { undo, kept, claims, why }) => {
                 self.rendered = Some(Prepared { generation, wanted: work.wanted, undo, why });
-                kept
+                Staying { kept, claims }
             }
         }
     }

@@ -32,6 +32,8 @@ pub struct Session {
     undo: Vec<Undo>,
     /// What stays on leaving, told at the end.
     kept: BTreeSet<String>,
+    /// Claims that go on leaving, told so already.
+    going: BTreeSet<String>,
     phase: Phase,
     round: Round,
     /// The last generation handed out.
@@ -92,6 +94,7 @@ impl Session {
             forwards_told: BTreeMap::new(),
             undo,
             kept: BTreeSet::new(),
+            going: BTreeSet::new(),
             phase: Phase::Running,
             round: Round {
                 open: true,
@@ -219,8 +222,9 @@ impl Session {
             }
             Event::Rendered { release, generation, result } => {
                 if let Some(state) = self.releases.get_mut(&release) {
-                    let kept = state.on_rendered(&release, generation, result, effects);
-                    self.kept.extend(kept);
+                    let staying = state.on_rendered(&release, generation, result, effects);
+                    self.kept.extend(staying.kept);
+                    self.tell_claims(staying.claims, effects);
                 }
             }
             Event::Deployed { release, generation, result } => {
@@ -241,6 +245,18 @@ impl Session {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Data that will be lost is told before there is any, and once.
+    fn tell_claims(&mut self, claims: Vec<String>, effects: &mut Vec<Effect>) {
+        let new: Vec<String> =
+            claims.into_iter().filter(|claim| self.going.insert(claim.clone())).collect();
+        if !new.is_empty() && self.options.cleanup {
+            let names = new.join(", ");
+            let text = format!("on leaving, volume claims go with their data: {names}");
+            let text = format!("{text} (`--keep-data` keeps them)");
+            effects.push(Effect::Tell(Report::Note { text }));
         }
     }
 

@@ -32,6 +32,15 @@ pub enum Undo {
         /// The revision that was found.
         revision: u32,
     },
+    /// Applies again the manifests that `wharf run` had left, and removes what came since.
+    Manifests {
+        /// Which release.
+        release: ReleaseName,
+        /// Where the record and the kept manifests lie.
+        namespace: Namespace,
+        /// The record's name: `wharf.<project>`.
+        name: String,
+    },
     /// Deletes objects, in the reverse of this order.
     Objects {
         /// The release that they belong to.
@@ -84,6 +93,9 @@ impl Undo {
             Self::HelmRollback { release, namespace, revision } => {
                 format!("release `{release}` in namespace `{namespace}`, revision {revision}")
             }
+            Self::Manifests { release, namespace, .. } => {
+                format!("`{release}` in namespace `{namespace}`, as `wharf run` had left it")
+            }
             Self::Objects { release, objects, .. } => match objects.as_slice() {
                 [one] => format!("`{one}` of `{release}`"),
                 all => format!("{} objects of `{release}`", all.len()),
@@ -106,6 +118,11 @@ impl Undo {
             Self::HelmRollback { release, namespace, revision } => {
                 format!("helm rollback {release} {revision} -n {namespace}")
             }
+            Self::Manifests { release, namespace, name } => format!(
+                "kubectl get secret {name}.{release} -n {namespace} -o \
+                 jsonpath='{{.data.manifests}}' | base64 -d | gunzip | kubectl apply \
+                 --server-side --force-conflicts --field-manager wharf -n {namespace} -f -"
+            ),
             Self::Objects { objects, .. } => {
                 let commands = objects.iter().rev();
                 let commands =
@@ -126,6 +143,7 @@ impl Undo {
         match self {
             Self::HelmRelease { release, .. }
             | Self::HelmRollback { release, .. }
+            | Self::Manifests { release, .. }
             | Self::Objects { release, .. }
             | Self::Record { release, .. } => Some(release),
             Self::Namespace { .. } | Self::File { .. } => None,

@@ -72,7 +72,11 @@ pub async fn delete(
     // From here on a crash of this very command is one that the next `delete` mends.
     journal.remember(&steps).map_err(|error| error.failure())?;
     let tell = |report| place.reporter.tell(report);
+    let pointless = pointless(&journal.steps(), &steps);
     let leftovers = cleanup::unwind(steps, cluster, &journal, &tell, cancel).await;
+    for step in pointless {
+        journal.forget(&step).map_err(|error| error.failure())?;
+    }
     let clean = leftovers.is_empty();
     let kept = kept(&standing, request);
     place.reporter.tell(Report::Stopped { took: begun.elapsed(), leftovers, kept });
@@ -122,12 +126,28 @@ fn in_order(journaled: Vec<Undo>, recorded: Vec<Undo>, keep_data: bool) -> Vec<U
             steps.push(step);
         }
     }
+    let pointless = pointless(&steps, &steps);
+    steps.retain(|step| !pointless.contains(step));
     steps.sort_by_key(|step| match step {
         Undo::Namespace { .. } => 0,
         Undo::Record { .. } => 1,
         _ => 2,
     });
     steps
+}
+
+/// Those of `steps` that bring back what `removals` take away altogether.
+fn pointless(steps: &[Undo], removals: &[Undo]) -> Vec<Undo> {
+    let removals = removals.iter();
+    let removed: BTreeSet<&ReleaseName> = removals
+        .filter(|step| matches!(step, Undo::HelmRelease { .. } | Undo::Objects { .. }))
+        .filter_map(Undo::release)
+        .collect();
+    let goes_back = |step: &&Undo| {
+        matches!(step, Undo::HelmRollback { .. } | Undo::Manifests { .. })
+            && step.release().is_some_and(|release| removed.contains(release))
+    };
+    steps.iter().filter(goes_back).cloned().collect()
 }
 
 fn keeping_claims(step: Undo) -> Undo {
@@ -186,6 +206,17 @@ mod tests {
             whats(&steps),
             whats(&[place, record("db"), record("shop"), helm("db", true), helm("shop", true)])
         );
+    }
+
+    #[test]
+    fn what_is_removed_does_not_go_back_first() {
+        let back = |name: &str| Undo::HelmRollback {
+            release: release(name),
+            namespace: namespace(),
+            revision: 3,
+        };
+        let steps = in_order(vec![back("shop"), back("found")], vec![helm("shop", true)], false);
+        assert_eq!(whats(&steps), whats(&[helm("shop", true), back("found")]));
     }
 
     #[test]

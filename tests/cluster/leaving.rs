@@ -1,6 +1,6 @@
 //! Leaving at any moment, by any way: the cluster, the Engine, ports and processes are as before.
 
-use crate::support::{Inventory, Project, Wharf, get, kubectl, wait_for};
+use crate::support::{Inventory, Project, Wharf, get, kubectl, output, wait_for};
 
 /// A service whose build, hook and start can each be made to last.
 struct Slow {
@@ -62,7 +62,7 @@ fn check(
 }
 
 fn assert_nothing_since(before: &Inventory, project: &Project) {
-    assert_eq!(Inventory::take(project).since(before), Vec::<String>::new());
+    Inventory::take(project).assert_same(before);
 }
 
 fn ctrl_c(wharf: &mut Wharf) -> Option<i32> {
@@ -89,8 +89,30 @@ fn ctrl_c_during_a_build() {
 
 #[test]
 #[ignore = "needs a cluster"]
-fn ctrl_c_when_a_load_begins() {
-    check(&QUICK, |wharf| news(wharf, "the build", "artifact", "built"), ctrl_c);
+fn ctrl_c_during_a_load() {
+    let slow = project(&QUICK);
+    let dockerfile = slow.read("Dockerfile");
+    slow.write("Dockerfile", &format!("{dockerfile}RUN head -c 300000000 /dev/urandom > /big\n"));
+    let before = Inventory::take(&slow);
+    let mut wharf = Wharf::start_in_terminal(&slow, &["dev"]);
+    let image = wharf.next("the build", |told| {
+        (told["news"] == "built").then(|| told["image"].as_str().map(str::to_owned))?
+    });
+    let node = kubectl(&["get", "nodes", "-o", "jsonpath={.items[0].metadata.name}"]);
+    let imports = || output("docker", &["top", &node, "-eo", "pid,args"]).contains("images import");
+    wait_for("the load", || imports().then_some(()));
+    assert_eq!(ctrl_c(&mut wharf), Some(0));
+    let told = wharf.reports();
+    assert!(told.iter().all(|report| report["news"] != "delivered"), "it came in between");
+    assert!(told.iter().all(|report| report["news"] != "deploying"));
+    drop(wharf);
+    wait_for("the node's import ended", || (!imports()).then_some(()));
+    let has = format!("name==docker.io/library/{image}");
+    let listed =
+        output("docker", &["exec", &node, "ctr", "-n", "k8s.io", "images", "ls", "-q", &has]);
+    assert_eq!(listed, "", "no node believes that it has the image");
+    assert_nothing_since(&before, &slow);
+    output("docker", &["rmi", &image]);
 }
 
 #[test]
@@ -188,6 +210,46 @@ fn delete_finishes_after_kill_9() {
 
 #[test]
 #[ignore = "needs a cluster"]
+fn delete_finishes_after_kill_9_in_a_hook() {
+    let project = project(&Slow { hook: true, ..QUICK });
+    let before = Inventory::take(&project);
+    let mut wharf = Wharf::start(&project, &["dev"]);
+    wharf.next("the running hook", |told| {
+        (told["news"] == "hook" && told["state"] == "running").then_some(())
+    });
+    wharf.signal("KILL");
+    wharf.wait();
+    drop(wharf);
+    let (status, told) = Wharf::run(&project, &["delete"]);
+    assert_eq!(status.code(), Some(0), "{told:#?}");
+    assert_nothing_since(&before, &project);
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn the_next_dev_takes_over_what_kill_9_left() {
+    let project = project(&QUICK);
+    let before = Inventory::take(&project);
+    for state_is_lost in [false, true] {
+        let mut wharf = Wharf::start(&project, &["dev"]);
+        assert_eq!(wharf.round(), 0);
+        wharf.signal("KILL");
+        wharf.wait();
+        drop(wharf);
+        if state_is_lost {
+            std::fs::remove_dir_all(project.home().join("state")).expect("the state is there");
+        }
+        let mut next = Wharf::start(&project, &["dev"]);
+        assert_eq!(next.round(), 0);
+        assert!(next.reports().iter().all(|report| report["news"] != "deploying"));
+        assert_eq!(next.interrupt(), Some(0));
+        drop(next);
+        assert_nothing_since(&before, &project);
+    }
+}
+
+#[test]
+#[ignore = "needs a cluster"]
 fn what_was_there_before_stays() {
     let project = project(&QUICK);
     kubectl(&["create", "namespace", project.namespace()]);
@@ -198,9 +260,7 @@ fn what_was_there_before_stays() {
     assert_eq!(wharf.round(), 0);
     assert_eq!(wharf.interrupt(), Some(0));
     drop(wharf);
-    let after = Inventory::take(&project);
-    assert_eq!(after.since(&before), Vec::<String>::new());
-    assert_eq!(before.since(&after), Vec::<String>::new(), "nothing of what was there is gone");
+    assert_nothing_since(&before, &project);
 }
 
 #[test]

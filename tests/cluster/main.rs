@@ -12,6 +12,7 @@ mod support;
 
 mod adoption;
 mod checkout;
+mod cleanup;
 mod drift;
 mod failures;
 mod frontend;

@@ -139,7 +139,7 @@ async fn shape(house: &House, project: &Project, release: &Release) -> Result<Sh
 pub(super) struct Wishes {
     /// Claims stay.
     pub(super) keep_data: bool,
-    /// Releases that were there before go back to what was found.
+    /// Releases that were there before go back to the revision that was found.
     pub(super) roll_back: bool,
     /// The journal says already that the release is to be taken back.
     pub(super) remembered: bool,
@@ -191,14 +191,14 @@ async fn prepare(
     deploy::survey(scope, &plan, &mut found).await.map_err(|error| error.failure())?;
     let options = UndoOptions {
         keep_data: wishes.keep_data,
-        // What `run` left standing goes back to how `run` had left it.
-        roll_back: wishes.roll_back || found.record.as_ref().is_some_and(|record| record.standing),
+        roll_back: wishes.roll_back,
         remembered: wishes.remembered,
     };
     let undo = deploy::undo_for(&found, &plan, &work.project.name, options)
         .map_err(|error| error.failure())?;
     let kept = deploy::kept(&found, &plan);
-    Ok((Rendered { undo, kept, why }, Prepared { plan, found: Some(found), yaml }))
+    let claims = deploy::claims_that_go(&found, &plan).map_err(|error| error.failure())?;
+    Ok((Rendered { undo, kept, claims, why }, Prepared { plan, found: Some(found), yaml }))
 }
 
 /// Why what runs is not what is wanted, for a person.

@@ -16,19 +16,15 @@ pub(crate) struct Inventory {
     pub(crate) containers: BTreeSet<String>,
     /// Processes of the project's sessions, wherever they hang in the tree.
     pub(crate) processes: BTreeSet<String>,
-    /// Files of the project's sessions outside their state and cache directories.
+    /// Files of the project and its sessions outside their state and cache directories.
     pub(crate) files: BTreeSet<String>,
+    /// The project's own local port, while somebody listens on it.
+    pub(crate) ports: BTreeSet<String>,
 }
 
 /// Kinds that come and go without anybody's doing.
-const RENEWED: [&str; 6] = [
-    "events",
-    "events.events.k8s.io",
-    "leases.coordination.k8s.io",
-    "componentstatuses",
-    "endpointslices.discovery.k8s.io",
-    "csistoragecapacities.storage.k8s.io",
-];
+const RENEWED: [&str; 4] =
+    ["events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses"];
 
 impl Inventory {
     /// Looks at what there is now.
@@ -36,7 +32,7 @@ impl Inventory {
         let kinds = kubectl(&["api-resources", "--verbs=list", "-o", "name"]);
         let kinds: Vec<&str> = kinds.lines().filter(|kind| !RENEWED.contains(kind)).collect();
         let columns = "jsonpath={range .items[*]}{.kind} {.apiVersion} {.metadata.namespace} \
-                       {.metadata.name} {.metadata.uid} {.spec.claimRef.namespace}{\"\\n\"}{end}";
+                       {.metadata.name} {.metadata.uid} {.spec.claimRef.namespace}{.spec.parentRef.namespace}{\"\\n\"}{end}";
         let listed = kubectl(&["get", &kinds.join(","), "-A", "--ignore-not-found", "-o", columns]);
         let objects = listed.lines().filter(|line| !is_foreign(line, project.namespace()));
         let containers = output("docker", &["ps", "-a", "--format", "{{.Names}} {{.ID}}"]);
@@ -44,12 +40,24 @@ impl Inventory {
         for folder in ["run", "tmp"] {
             list(&project.home().join(folder), &mut files);
         }
+        list(&project.folder(), &mut files);
+        let taken = |port: &u16| std::net::TcpListener::bind(("127.0.0.1", *port)).is_err();
+        let ports = project.port().filter(taken).map(|port| format!("port {port}"));
         Self {
             objects: objects.map(|line| line.trim_end().to_owned()).collect(),
             containers: containers.lines().map(str::to_owned).collect(),
             processes: processes(&project.home()),
             files,
+            ports: ports.into_iter().collect(),
         }
+    }
+
+    /// # Panics
+    ///
+    /// When anything has come or gone since `before`.
+    pub(crate) fn assert_same(&self, before: &Self) {
+        assert_eq!(self.since(before), Vec::<String>::new(), "what is left");
+        assert_eq!(before.since(self), Vec::<String>::new(), "what is gone");
     }
 
     /// What `self` has and `before` has not.
@@ -58,12 +66,14 @@ impl Inventory {
         let containers = self.containers.difference(&before.containers);
         let processes = self.processes.difference(&before.processes);
         let files = self.files.difference(&before.files);
-        objects.chain(containers).chain(processes).chain(files).cloned().collect()
+        let ports = self.ports.difference(&before.ports);
+        let all = objects.chain(containers).chain(processes).chain(files).chain(ports);
+        all.cloned().collect()
     }
 }
 
 /// Whether a line of the list belongs to another test: it is a test's namespace, lies in one, or
-/// is a volume that was made for a claim in one.
+/// is a volume or an address that was made for something in one, or is defined by one.
 fn is_foreign(line: &str, own: &str) -> bool {
     let words: Vec<&str> = line.split(' ').collect();
     let [kind, _, namespace, name, _, claim] = words[..] else { return false };
@@ -72,7 +82,10 @@ fn is_foreign(line: &str, own: &str) -> bool {
         (_, "", claim) => claim,
         (_, namespace, _) => namespace,
     };
-    place != own && is_of_a_test(place)
+    // Definitions are told apart by their group.
+    let mut places = std::iter::once(place).chain(name.split('.'));
+    !name.split('.').any(|part| part == own)
+        && places.any(|place| place != own && is_of_a_test(place))
 }
 
 /// Tests' namespaces end with the id of the test's process, or with that and a number.

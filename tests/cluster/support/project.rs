@@ -12,6 +12,7 @@ pub(crate) struct Project {
     name: String,
     namespace: String,
     environment: Vec<(String, String)>,
+    port: Option<u16>,
 }
 
 impl Project {
@@ -26,8 +27,10 @@ impl Project {
     /// A copy of `examples/hello` with a local port and content of its own, so that tests can run
     /// side by side, and no image of an earlier one is found.
     pub(crate) fn hello() -> Self {
-        let project = Self::example("hello");
-        project.edit("chart/values.yaml", "port: 8080", &format!("port: {}", free_port()));
+        let mut project = Self::example("hello");
+        let port = free_port();
+        project.port = Some(port);
+        project.edit("chart/values.yaml", "port: 8080", &format!("port: {port}"));
         let app = project.read("app.py");
         project.write("app.py", &format!("{app}# {}\n", project.namespace));
         project
@@ -70,7 +73,7 @@ impl Project {
         }
         let nth = NEXT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("t{}-{nth}", std::process::id());
-        Self { root, name: name.to_owned(), namespace, environment: Vec::new() }
+        Self { root, name: name.to_owned(), namespace, environment: Vec::new(), port: None }
     }
 
     /// Sets a variable of the environment that wharf gets.
@@ -96,6 +99,11 @@ impl Project {
     /// The namespace that it is deployed to.
     pub(crate) fn namespace(&self) -> &str {
         &self.namespace
+    }
+
+    /// The local port that is its own.
+    pub(crate) fn port(&self) -> Option<u16> {
+        self.port
     }
 
     /// Writes a file, as an editor that saves in place does.
