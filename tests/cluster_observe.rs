@@ -211,7 +211,7 @@ async fn everything_that_becomes_ready_is_waited_for_and_nothing_else() {
 async fn a_crash_loop_ends_the_wait_with_the_programs_own_last_lines_and_mends() {
     in_a_place("crash", |place| async move {
         let mut container =
-            shell("echo starting; test -n \"$DATABASE\" || { echo 'no DATABASE set' >&2; exit 3; }; sleep 3600");
+            shell("echo starting >&2; test -n \"$DATABASE\" || { echo 'no DATABASE set' >&2; exit 3; }; sleep 3600");
         container["envFrom"] = json!([{"configMapRef": {"name": "settings", "optional": true}}]);
         let objects = [deployment("api", 1, container)];
         let (reporter, mut reports) = Reporter::channel();

@@ -1,7 +1,9 @@
 //! Why a pod is not ready: a decision over what the API server says of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateTerminated, ContainerStateWaiting, ContainerStatus,
     Event, Pod, PodCondition,
@@ -13,6 +15,13 @@ use crate::observe::trouble::{LastLines, Nature, Trouble};
 
 /// Nothing is wrong, and the steps in between are too short to be told.
 const STARTING: &str = "is starting";
+
+/// How long a program that no readiness probe asks must run before it counts as started. Kubelet
+/// looks for ended ones once a second, and tells the server after that.
+const PROBATION: Duration = Duration::from_secs(2);
+
+/// The same for one that has ended before.
+const PROBATION_AFTER_CRASH: Duration = Duration::from_secs(10);
 
 /// How far a pod is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -588,6 +597,37 @@ pub(super) fn last_crash(pod: &Pod) -> Option<(i32, Trouble)> {
         })
         .max_by_key(|(finished, ..)| finished.as_ref().map(|time| time.0))
         .map(|(_, restarts, trouble)| (restarts, trouble))
+}
+
+/// How long a pod must be called ready before that is believed: without a readiness probe a program
+/// counts as ready as soon as it runs, if it ends at once or not. Nothing where it has run for
+/// long, or a probe answers for the program.
+pub(super) fn probation(pod: &Pod, now: Timestamp) -> Option<Duration> {
+    if pod.metadata.deletion_timestamp.is_some() || !is_to_go_on(pod) {
+        return None;
+    }
+    let containers = pod.spec.iter().flat_map(|spec| &spec.containers);
+    let unprobed = containers.filter(|container| container.readiness_probe.is_none());
+    let statuses = pod.status.iter().flat_map(|status| &status.container_statuses).flatten();
+    let statuses: Vec<&ContainerStatus> = statuses.collect();
+    let probations = unprobed.filter_map(|container| {
+        let status = statuses.iter().find(|status| status.name == container.name)?;
+        let state = status.state.as_ref()?;
+        let Some(running) = &state.running else {
+            // What its controller says of it is older than this.
+            let ended = state.terminated.is_some() || status.restart_count > 0;
+            return ended.then_some(PROBATION_AFTER_CRASH);
+        };
+        let (probation, long) = match status.restart_count {
+            0 => (PROBATION, PROBATION * 2),
+            _ => (PROBATION_AFTER_CRASH, PROBATION_AFTER_CRASH),
+        };
+        let age = now.duration_since(running.started_at.as_ref()?.0);
+        // A node whose clock is ahead has started it in the future.
+        let age = Duration::try_from(age).unwrap_or_default();
+        (age < long).then_some(probation)
+    });
+    probations.max()
 }
 
 /// Whether a pod takes connections.

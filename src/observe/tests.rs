@@ -596,6 +596,51 @@ async fn a_crash_loop_is_told_once_with_the_programs_last_lines() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_program_that_ends_at_once_is_not_ready_for_the_moment_that_it_runs() {
+    let stage = Stage::new();
+    stage.fake.put(replica_set());
+    stage.fake.put(deployment(1, live(1)));
+    let unprobed = |restarts: i32, started: jiff::Timestamp| {
+        let mut status = running("one", restarts, None);
+        status["containerStatuses"][0]["state"]["running"] = json!({"startedAt": started});
+        let mut pod = pod("api-1", status);
+        pod["spec"]["containers"][0].as_object_mut().unwrap().remove("readinessProbe");
+        pod
+    };
+    let now = jiff::Timestamp::now();
+    let task = stage.settle(&[deployment(1, Value::Null)], 60);
+    for restarts in 0..3 {
+        stage.fake.put(unprobed(restarts, now));
+        stage.fake.put(deployment(1, live(1)));
+        tokio::time::sleep(Duration::from_millis(1900)).await;
+        // Its Deployment hears of it later.
+        let mut ended = unprobed(restarts, now);
+        ended["status"] = crashed(restarts + 1, json!({"exitCode": 3}));
+        stage.fake.put(ended);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let starting = json!({"observedGeneration": 2, "replicas": 1, "updatedReplicas": 1});
+        stage.fake.put(deployment(1, starting));
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let failure = end(task).await.unwrap_err().failure();
+    assert_eq!(failure.code, "wharf::observe::crash_loop");
+
+    let took = async |restarts: i32, started: jiff::Timestamp| {
+        stage.fake.put(unprobed(restarts, started));
+        stage.fake.put(deployment(1, live(1)));
+        let began = tokio::time::Instant::now();
+        end(stage.settle(&[deployment(1, Value::Null)], 60)).await.unwrap();
+        began.elapsed().as_secs()
+    };
+    assert_eq!(took(0, now).await, 2);
+    assert_eq!(took(1, now).await, 10);
+    let long_ago = now - Duration::from_secs(60);
+    assert_eq!(took(0, long_ago).await, 0);
+    // The clock of its node is an hour ahead.
+    assert_eq!(took(0, now + Duration::from_secs(3600)).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_unschedulable_pod_is_told_at_once_and_given_up_after_some_time() {
     let stage = Stage::new();
     stage.fake.put(replica_set());

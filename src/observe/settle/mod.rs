@@ -8,6 +8,7 @@ mod target;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::model::{Namespace, ReleaseName, WaitRule};
 use crate::observe::crash;
 use crate::observe::error::{Broken, ObserveError};
+
 use crate::observe::outcome::{Complaint, Outcome, Patience, sum_up};
 use crate::observe::scene::Scene;
 use crate::report::{ReleaseNews, Report};
@@ -84,6 +86,7 @@ impl Watch<'_> {
         let classes = prepared.map_err(|_| self.too_late())??;
         let mut changes = self.scene.changes();
         let mut reports = FuturesUnordered::new();
+        let mut ready_since = None;
         let outcome = loop {
             changes.borrow_and_update();
             let seen = self.targets.look(self.scene, &classes);
@@ -95,8 +98,23 @@ impl Watch<'_> {
                 break Err(refusal);
             }
             let judged = self.targets.judge(self.scene, &seen);
-            match sum_up(&judged, self.scene.is_local()) {
-                Outcome::Ready => break Ok(()),
+            let outcome = sum_up(&judged, self.scene.is_local());
+            if outcome != Outcome::Ready {
+                ready_since = None;
+            }
+            let mut steady_at = None;
+            match outcome {
+                Outcome::Ready => {
+                    let now = Instant::now();
+                    let since = *ready_since.get_or_insert(now);
+                    let probation = self.targets.probation(&seen, Timestamp::now());
+                    let over = probation.map(|probation| (since + probation).min(deadline));
+                    match over.filter(|over| now < *over) {
+                        None => break Ok(()),
+                        Some(over) => steady_at = Some(over),
+                    }
+                    self.bear(None);
+                }
                 Outcome::Failed(complaints) => break Err(self.not_ready(complaints).await),
                 Outcome::Waiting { waits, patience } => {
                     self.bear(patience);
@@ -107,7 +125,8 @@ impl Watch<'_> {
             tokio::select! {
                 _ = changes.changed() => {}
                 Some(report) = reports.next() => tell(report),
-                () = sleep_until(patience_ends) => break Err(match complaints {
+                () = sleep_until(steady_at.unwrap_or(deadline)), if steady_at.is_some() => {}
+                () = sleep_until(patience_ends), if steady_at.is_none() => break Err(match complaints {
                     Some(complaints) => self.not_ready(complaints).await,
                     None => self.too_late(),
                 }),

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, try_join_all};
+use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::Api;
@@ -12,9 +14,10 @@ use serde_json::Value;
 
 use crate::model::{Namespace, WorkloadRef};
 use crate::observe::error::ObserveError;
+use crate::observe::pod::probation;
 use crate::observe::scene::{Object, Scene, Seen, Table, in_short};
 use crate::observe::verdict::{self, Verdict};
-use crate::observe::workload::workloads;
+use crate::observe::workload::{owner_among, workloads};
 use crate::observe::{claim, crd, job, rollout, service};
 
 /// The kinds that are waited for.
@@ -181,6 +184,17 @@ impl Targets {
             looks.insert(namespace.clone(), seen);
         }
         looks
+    }
+
+    /// How long the pods must be seen ready before that is believed.
+    pub(super) fn probation(
+        &self,
+        seen: &BTreeMap<Namespace, Seen>,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let pods = seen.values().flat_map(|seen| &seen.pods);
+        let own = pods.filter(|pod| owner_among(pod, &self.workloads).is_some());
+        own.filter_map(|pod| probation(pod, now)).max()
     }
 
     /// A kind that may not be watched, once the API server has said so.
