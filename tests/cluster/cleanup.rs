@@ -104,7 +104,7 @@ fn data_goes_with_the_session_stays_on_request_and_stays_where_it_was_before() {
 
     kubectl(&["delete", "namespace", project.namespace()]);
     let told = session(&project, &["dev"]);
-    let said = "volume claims go with their data: those of statefulset/db, cache (`--keep-data`";
+    let said = "volume claims go with their data: cache, those of statefulset/db (`--keep-data`";
     assert!(told.contains(said), "{told}");
     let deployed = told.find(r#""news":"deploying""#).expect("it is deployed");
     assert!(told.find(said).is_some_and(|at| at < deployed), "it is said beforehand: {told}");

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
-use super::{Project, kubectl, output};
+use super::{Project, kubectl, output, wait_for};
 
 /// What there is: objects of every kind, containers, and what else belongs to one project. Other
 /// tests' namespaces, and what is in them, are left out, so that tests can run side by side.
@@ -29,11 +30,8 @@ const RENEWED: [&str; 4] =
 impl Inventory {
     /// Looks at what there is now.
     pub(crate) fn take(project: &Project) -> Self {
-        let kinds = kubectl(&["api-resources", "--verbs=list", "-o", "name"]);
-        let kinds: Vec<&str> = kinds.lines().filter(|kind| !RENEWED.contains(kind)).collect();
-        let columns = "jsonpath={range .items[*]}{.kind} {.apiVersion} {.metadata.namespace} \
-                       {.metadata.name} {.metadata.uid} {.spec.claimRef.namespace}{.spec.parentRef.namespace}{\"\\n\"}{end}";
-        let listed = kubectl(&["get", &kinds.join(","), "-A", "--ignore-not-found", "-o", columns]);
+        // A kind that another test has defined may go between the two.
+        let listed = wait_for("all objects", objects);
         let objects = listed.lines().filter(|line| !is_foreign(line, project.namespace()));
         let containers = output("docker", &["ps", "-a", "--format", "{{.Names}} {{.ID}}"]);
         let mut files = BTreeSet::new();
@@ -70,6 +68,18 @@ impl Inventory {
         let all = objects.chain(containers).chain(processes).chain(files).chain(ports);
         all.cloned().collect()
     }
+}
+
+/// One line per object; nothing when the list could not be read as a whole.
+fn objects() -> Option<String> {
+    let kinds = kubectl(&["api-resources", "--verbs=list", "-o", "name"]);
+    let kinds: Vec<&str> = kinds.lines().filter(|kind| !RENEWED.contains(kind)).collect();
+    let columns = "jsonpath={range .items[*]}{.kind} {.apiVersion} {.metadata.namespace} \
+                   {.metadata.name} {.metadata.uid} \
+                   {.spec.claimRef.namespace}{.spec.parentRef.namespace}{\"\\n\"}{end}";
+    let get = ["get", &kinds.join(","), "-A", "--ignore-not-found", "-o", columns];
+    let listed = Command::new("kubectl").args(get).output().expect("kubectl starts");
+    listed.status.success().then(|| String::from_utf8_lossy(&listed.stdout).into_owned())
 }
 
 /// Whether a line of the list belongs to another test: it is a test's namespace, lies in one, or
