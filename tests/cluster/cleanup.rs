@@ -186,24 +186,3 @@ fn dev_leaves_what_run_had_left_and_delete_takes_it_back_without_a_journal() {
     }
     Inventory::take(&project).assert_same(&before);
 }
-
-#[test]
-#[ignore = "needs a cluster"]
-fn a_release_that_was_there_before_is_rolled_back_only_if_asked_to() {
-    let project = Project::hello();
-    let chart = project.folder().join("chart");
-    let chart = chart.to_str().expect("it is text");
-    let place = ["-n", project.namespace()];
-    let found = ["install", "hello", chart, "--create-namespace", "--set", "replicas=0"];
-    crate::support::output("helm", &[&found[..], &place].concat());
-    let replicas = || {
-        let replicas = ["get", "deployment", "hello", "-o", "jsonpath={.spec.replicas}"];
-        kubectl(&[&replicas[..], &place].concat())
-    };
-    session(&project, &["dev"]);
-    assert_eq!(replicas(), "1", "it stays as the session left it");
-    let again = ["upgrade", "hello", chart, "--set", "replicas=0"];
-    crate::support::output("helm", &[&again[..], &place].concat());
-    let told = session(&project, &["dev", "--rollback"]);
-    assert_eq!(replicas(), "0", "{told}");
-}
