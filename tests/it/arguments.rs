@@ -82,6 +82,8 @@ fn the_help_of_a_command_has_examples() {
     Options:
           --cleanup[=<BOOL>]       On leaving, take back everything that was made [default: true]
           --keep-data              On leaving, keep the claims for volumes and their data
+          --rollback               On leaving, take releases that were installed before back to the
+                                   revision that was found
           --manual                 Let saves wait until `r` is pressed
           --poll                   Look for changed files again and again, where the system tells of
                                    none (network folders)
