@@ -220,11 +220,14 @@ fn without_a_file_what_appears_joins_and_what_goes_leaves() {
         selector: {matchLabels: {app: worker}}\n  template:\n    metadata: {labels: {app: worker}}\n    \
         spec:\n      terminationGracePeriodSeconds: 0\n      containers: [{name: worker, image: worker}]\n";
     project.write("k8s/worker.yaml", worker);
-    wharf.next("what it prints", |told| {
-        let text = told["text"].as_str().unwrap_or_default();
-        (told["report"] == "log" && text.ends_with("works")).then_some(())
-    });
     assert_eq!(wharf.round(), 0);
+    wait_for("what it prints", || {
+        let works = |told: &serde_json::Value| {
+            told["report"] == "log"
+                && told["text"].as_str().is_some_and(|text| text.ends_with("works"))
+        };
+        wharf.reports().iter().any(works).then_some(())
+    });
     let told = wharf.reports().len();
 
     fs::remove_dir_all(project.folder().join("worker")).expect("it can be removed");
