@@ -146,6 +146,7 @@ impl Board {
     /// Gives out what is still held back.
     pub(super) fn flush(&mut self) -> Vec<Line> {
         self.waiting.clear();
+        self.settling.clear();
         let rows = std::mem::take(&mut self.rows);
         if self.manner.quiet || !self.manner.hold {
             return Vec::new();
