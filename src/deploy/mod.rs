@@ -48,7 +48,7 @@ pub use order::{in_order, is_built_in};
 pub use record::{LeftAs, Part, ProjectRecord, Recorded, ReleaseRecord};
 pub use remove::{Removal, remove};
 pub use storage::{HelmObjects, HelmStatus, helm_objects};
-pub use undo::{UndoOptions, claims_that_go, kept, undo_for};
+pub use undo::{UndoOptions, claims_that_go, kept, owed, undo_for};
 
 /// The name under which wharf owns fields and labels objects.
 pub const MANAGER: &str = "wharf";

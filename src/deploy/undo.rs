@@ -4,7 +4,7 @@ use super::look::Found;
 use super::manifest;
 use super::record::{self, Part};
 use super::{DeployError, Plan};
-use crate::model::{Namespace, ObjectRef, ProjectName, Undo};
+use crate::model::{Namespace, ObjectRef, ProjectName, Release, Undo};
 
 /// What the way back should be like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -168,6 +168,33 @@ pub fn claims_that_go(found: &Found, plan: &Plan) -> Result<Vec<String>, DeployE
         }
     });
     Ok(manifests.collect())
+}
+
+/// How what runs of `release` is taken back, oldest first, where an earlier session made it and
+/// did not mean to leave it: its journal may be lost, or lie on another machine.
+#[must_use]
+pub fn owed(
+    found: &Found,
+    release: &Release,
+    namespace: &Namespace,
+    project: &ProjectName,
+    keep_data: bool,
+) -> Vec<Undo> {
+    let Some(record) = found.record.as_ref().filter(|record| !record.standing) else {
+        return Vec::new();
+    };
+    let place = Undo::Namespace { namespace: namespace.clone() };
+    let entry = Undo::Record {
+        namespace: namespace.clone(),
+        name: record::name(project),
+        release: release.name.clone(),
+    };
+    let place = found.made_namespace.then_some(place);
+    place
+        .into_iter()
+        .chain([entry])
+        .chain(record.undo(&release.name, namespace, keep_data))
+        .collect()
 }
 
 /// What will stay on the way back because it was there before, one line each.

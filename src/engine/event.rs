@@ -192,6 +192,9 @@ pub struct Examined {
     pub running: Option<Running>,
     /// What somebody else changed, one line each.
     pub drift: Vec<String>,
+    /// How what runs is taken back, where an earlier session made it and did not mean to leave it.
+    #[serde(default)]
+    pub undo: Vec<Undo>,
 }
 
 /// What runs of a release.

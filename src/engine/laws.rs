@@ -305,6 +305,7 @@ impl World {
             }
             Effect::Examine { release, generation } => {
                 let running = self.runs.get(&release).cloned();
+                let made = running.is_some().then(|| undo(&release));
                 let examined = Examined {
                     fingerprint: self.charts[&release].to_string(),
                     uses: uses(&release),
@@ -314,6 +315,7 @@ impl World {
                         revision: Some(1),
                     }),
                     drift: vec![],
+                    undo: made.into_iter().collect(),
                 };
                 let result = if well { Ok(examined) } else { Err(failure()) };
                 Event::Examined { release, generation, result }
@@ -551,6 +553,31 @@ proptest! {
         play(&mut world, between);
         world.tell(Event::Interrupted);
         prop_assert!(world.exited.is_some());
+    }
+
+    /// What an earlier session made and did not take back goes with this one, though its journal is
+    /// lost and nothing is deployed again.
+    #[test]
+    fn what_an_earlier_session_made_goes_too(left in prop::collection::btree_set(0..2_usize, 0..3)) {
+        let mut world = World::new(Options::new(Goal::Watching));
+        let truth = world.truth();
+        world.nodes = truth.values().cloned().collect();
+        for (release, fingerprint) in world.charts.clone() {
+            let images = uses(&release).into_iter().map(|name| (name.clone(), truth[&name].clone()));
+            let runs = (fingerprint.to_string(), images.collect());
+            world.runs.insert(release, runs);
+        }
+        let names: Vec<ReleaseName> = world.charts.keys().cloned().collect();
+        for nth in left {
+            world.runs.remove(&names[nth]);
+        }
+        world.quiet();
+        prop_assert_eq!(world.runs.len(), names.len());
+        prop_assert!(names.iter().all(|name| world.remembered.contains(&undo(name))));
+        world.left = true;
+        world.tell(Event::Interrupted);
+        world.quiet();
+        prop_assert!(world.runs.is_empty());
     }
 
     /// Another cluster behind the context ends everything at once, and whoever interrupts again and

@@ -23,6 +23,8 @@ pub(super) struct ReleaseState {
     shape: Option<Shape>,
     /// What runs of it, as far as is known.
     running: Option<Running>,
+    /// How that is taken back, where an earlier session owes it and this one takes it over.
+    owed: Vec<Undo>,
     /// It is ready, or ready enough where nobody waits.
     live: bool,
     work: Option<Work>,
@@ -219,6 +221,7 @@ impl ReleaseState {
             running.fingerprint == wanted.fingerprint && running.images == wanted.images
         });
         if is_running && around.reach == Reach::Deployed {
+            self.take_over(undo, effects);
             return self.settle(name, wanted, around, next, effects);
         }
         self.replace(name, wanted, around, undo, next, effects);
@@ -249,6 +252,16 @@ impl ReleaseState {
         }
         self.hold(name, format!("image {}, which failed", failed.join(", ")), effects);
         None
+    }
+
+    /// It runs as wanted since an earlier session, which owes the way back.
+    fn take_over(&mut self, undo: &mut Vec<Undo>, effects: &mut Vec<Effect>) {
+        let mut owed = std::mem::take(&mut self.owed);
+        owed.retain(|step| !undo.iter().any(|known| known.what() == step.what()));
+        if !owed.is_empty() {
+            undo.extend(owed.iter().cloned());
+            effects.push(Effect::Remember(owed));
+        }
     }
 
     /// It runs as wanted: waits until it is ready, once.
@@ -399,7 +412,8 @@ impl ReleaseState {
                 self.shape = None;
                 self.fail(name, failure, None, effects);
             }
-            Ok(Examined { fingerprint, uses, running, drift }) => {
+            Ok(Examined { fingerprint, uses, running, drift, undo }) => {
+                self.owed = undo;
                 self.failed = None;
                 if !drift.is_empty() {
                     effects.push(told(name, ReleaseNews::Drifted { what: drift }));

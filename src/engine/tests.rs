@@ -80,6 +80,7 @@ impl Story {
             uses: uses.iter().map(|name| artifact(name)).collect(),
             running,
             drift: vec![],
+            undo: vec![],
         };
         self.tell(Event::Examined { release: release(name), generation, result: Ok(examined) })
     }

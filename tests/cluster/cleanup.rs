@@ -70,8 +70,9 @@ spec:
 /// One session to its first rest and back; returns what was told.
 fn session(project: &Project, args: &[&str]) -> String {
     let mut wharf = Wharf::start(project, args);
-    assert_eq!(wharf.round(), 0);
-    assert_eq!(wharf.interrupt(), Some(0));
+    let failed = wharf.round();
+    assert_eq!(failed, 0, "{:#?}", wharf.reports());
+    assert_eq!(wharf.interrupt(), Some(0), "{:#?}", wharf.reports());
     wharf.reports().iter().map(|report| format!("{report}\n")).collect()
 }
 

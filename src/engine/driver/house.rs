@@ -43,7 +43,8 @@ pub(super) struct House {
     /// The session's own files; gone with it.
     runtime: tempfile::TempDir,
     state: StateDir,
-    standing: bool,
+    /// What is deployed is meant to stay.
+    pub(super) standing: bool,
     _lock: Option<StateLock>,
 }
 

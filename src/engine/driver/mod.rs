@@ -254,7 +254,9 @@ impl Driver {
             }
             Effect::Examine { release, generation } => {
                 let project = self.session.project().clone();
-                self.tasks.spawn(releases::examine(house, project, release, generation))
+                let keep_data = self.request.keep_data;
+                let work = releases::examine(house, project, release, generation, keep_data);
+                self.tasks.spawn(work)
             }
             Effect::Render { release, generation, images } => {
                 let project = self.session.project().clone();

@@ -48,12 +48,13 @@ pub(super) async fn examine(
     project: Project,
     name: ReleaseName,
     generation: Generation,
+    keep_data: bool,
 ) -> Done {
     let Some(release) = project.releases.get(&name) else {
         let result = Err(dropped(&name));
         return Done::of(Event::Examined { release: name, generation, result });
     };
-    match examined(&house, &project, release).await {
+    match examined(&house, &project, release, keep_data).await {
         Err(failure) => {
             Done::of(Event::Examined { release: name, generation, result: Err(failure) })
         }
@@ -69,6 +70,7 @@ async fn examined(
     house: &House,
     project: &Project,
     release: &Release,
+    keep_data: bool,
 ) -> Result<(Examined, ExaminedRelease), Failure> {
     let namespace = house.namespace_of(release);
     fetch_dependencies(house, release).await?;
@@ -98,9 +100,15 @@ async fn examined(
         images: record.images.clone(),
         revision: record.revision,
     });
+    let undo = match (&house.deploy, &found) {
+        (Some(scope), Some(found)) if running.is_some() && !house.standing => {
+            deploy::owed(found, release, &namespace, &scope.project, keep_data)
+        }
+        _ => Vec::new(),
+    };
     let watched = render::watched(release);
     let kept = ExaminedRelease { shape, found, watched };
-    Ok((Examined { fingerprint, uses, running, drift }, kept))
+    Ok((Examined { fingerprint, uses, running, drift, undo }, kept))
 }
 
 /// Fetches the charts that a chart depends on, if `charts/` does not have them as locked.
