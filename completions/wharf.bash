@@ -65,7 +65,7 @@ _wharf() {
 
     case "${cmd}" in
         wharf)
-            opts="-f -p -C -n -v -q -h -V --file --profile --directory --context --namespace --verbose --quiet --json --color --help --version dev run build deploy render delete status logs init config doctor schema completions version"
+            opts="-f -p -m -C -n -v -q -h -V --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help --version dev run build deploy render delete status logs init config doctor schema completions version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -109,6 +109,14 @@ _wharf() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -147,7 +155,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__build)
-            opts="-f -p -C -n -v -q -h --file-output --no-cache --platform --record --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --file-output --no-cache --platform --record --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -225,6 +233,14 @@ _wharf() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -263,7 +279,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__completions)
-            opts="-f -p -C -n -v -q -h --dynamic --file --profile --directory --context --namespace --verbose --quiet --json --color --help bash elvish fish powershell zsh"
+            opts="-f -p -m -C -n -v -q -h --dynamic --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -304,6 +320,14 @@ _wharf() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -345,7 +369,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__config)
-            opts="-f -p -C -n -v -q -h --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -386,6 +410,14 @@ _wharf() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -427,7 +459,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__delete)
-            opts="-f -p -C -n -v -q -h --keep-data --dry-run --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --keep-data --dry-run --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -471,6 +503,14 @@ _wharf() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -509,7 +549,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__deploy)
-            opts="-f -p -C -n -v -q -h --images --wait --record --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --images --wait --record --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -587,6 +627,14 @@ _wharf() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -625,7 +673,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__dev)
-            opts="-f -p -C -n -v -q -h --cleanup --keep-data --rollback --manual --poll --tail --port-forward --no-cache --platform --record --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --cleanup --keep-data --rollback --manual --poll --tail --port-forward --no-cache --platform --record --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -700,6 +748,14 @@ _wharf() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -738,7 +794,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__doctor)
-            opts="-f -p -C -n -v -q -h --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -779,6 +835,14 @@ _wharf() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -820,7 +884,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__init)
-            opts="-f -p -C -n -v -q -h --force --dry-run --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --force --dry-run --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -864,6 +928,14 @@ _wharf() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -902,7 +974,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__logs)
-            opts="-f -p -C -n -v -q -h --follow --file --since --build --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --follow --file --since --build --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -936,6 +1008,14 @@ _wharf() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -977,7 +1057,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__render)
-            opts="-f -p -C -n -v -q -h --images --platform --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --images --platform --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1040,6 +1120,14 @@ _wharf() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -1078,7 +1166,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__run)
-            opts="-f -p -C -n -v -q -h --wait --tail --port-forward --no-cache --platform --record --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --wait --tail --port-forward --no-cache --platform --record --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1145,6 +1233,14 @@ _wharf() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --directory)
                     COMPREPLY=()
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -1183,7 +1279,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__schema)
-            opts="-f -p -C -n -v -q -h --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1224,6 +1320,14 @@ _wharf() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1265,7 +1369,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__status)
-            opts="-f -p -C -n -v -q -h --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1306,6 +1410,14 @@ _wharf() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1347,7 +1459,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__version)
-            opts="-f -p -C -n -v -q -h --file --profile --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1388,6 +1500,14 @@ _wharf() {
                     return 0
                     ;;
                 -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --module)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

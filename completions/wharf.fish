@@ -1,6 +1,6 @@
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_wharf_global_optspecs
-    string join \n f/file= p/profile= C/directory= context= n/namespace= v/verbose q/quiet json color= h/help V/version
+    string join \n f/file= p/profile= m/module= C/directory= context= n/namespace= v/verbose q/quiet json color= h/help V/version
 end
 
 function __fish_wharf_needs_command
@@ -26,6 +26,7 @@ end
 
 complete -c wharf -n "__fish_wharf_needs_command" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_needs_command" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_needs_command" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_needs_command" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_needs_command" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_needs_command" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -61,6 +62,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand dev" -l platform -d 'Platfor
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -l record -d 'Write the session\'s events to FILE, one JSON object per line, for a bug report' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand dev" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -82,6 +84,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand run" -l platform -d 'Platfor
 complete -c wharf -n "__fish_wharf_using_subcommand run" -l record -d 'Write the session\'s events to FILE, one JSON object per line, for a bug report' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand run" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand run" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand run" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand run" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand run" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand run" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -100,6 +103,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand build" -l platform -d 'Platf
 complete -c wharf -n "__fish_wharf_using_subcommand build" -l record -d 'Write the session\'s events to FILE, one JSON object per line, for a bug report' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand build" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand build" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand build" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand build" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand build" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand build" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -117,6 +121,7 @@ false\t''"
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -l record -d 'Write the session\'s events to FILE, one JSON object per line, for a bug report' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -131,6 +136,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand render" -l images -d 'Use th
 complete -c wharf -n "__fish_wharf_using_subcommand render" -l platform -d 'Platform that tags are computed for, such as linux/arm64 [default: the nodes\']' -r
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand render" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand render" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -143,6 +149,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand render" -l json -d 'One JSON
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s h -l help -d 'Print help'
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand delete" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -157,6 +164,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand delete" -l json -d 'One JSON
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s h -l help -d 'Print help'
 complete -c wharf -n "__fish_wharf_using_subcommand status" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand status" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand status" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand status" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand status" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand status" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -171,6 +179,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand logs" -l file -d 'Configurat
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -l since -d 'Only what is younger, such as 90s, 5m or 1h30m' -r
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -l build -d 'The log of the last build of this image' -r
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand logs" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -184,6 +193,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand logs" -l json -d 'One JSON o
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -s h -l help -d 'Print help'
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand init" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand init" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -198,6 +208,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand init" -l json -d 'One JSON o
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s h -l help -d 'Print help'
 complete -c wharf -n "__fish_wharf_using_subcommand config" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand config" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand config" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand config" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand config" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand config" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -210,6 +221,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand config" -l json -d 'One JSON
 complete -c wharf -n "__fish_wharf_using_subcommand config" -s h -l help -d 'Print help'
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -222,6 +234,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand doctor" -l json -d 'One JSON
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand schema" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -234,6 +247,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand schema" -l json -d 'One JSON
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -s h -l help -d 'Print help'
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand completions" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -s n -l namespace -d 'Namespace of everything that names none itself' -r
@@ -247,6 +261,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand completions" -l json -d 'One
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c wharf -n "__fish_wharf_using_subcommand version" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand version" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand version" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand version" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
 complete -c wharf -n "__fish_wharf_using_subcommand version" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
 complete -c wharf -n "__fish_wharf_using_subcommand version" -s n -l namespace -d 'Namespace of everything that names none itself' -r

@@ -20,7 +20,7 @@
 //!    deploy/    helm upgrade --install, server-side apply, prune, the record in the cluster
 //!    observe/   settling, port forwards, logs, crashes: what runs, made visible
 //! 5  cluster/   kube context, client, pinned identity; which kind of cluster this is
-//! 4  config/    wharf.yaml or plain folders → validated Project, errors with positions
+//! 4  config/    wharf.yaml, skaffold.yaml or plain folders → validated Project, errors with positions
 //!    graph/     Project → order of artifacts and releases; what a changed path affects
 //! 3  docker/    the Engine: endpoint and context, credentials, client
 //!    oci/       chain IDs, manifests, configurations

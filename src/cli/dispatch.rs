@@ -32,6 +32,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// What a command gets besides its own options.
 pub(super) struct Call {
     pub(super) global: GlobalArgs,
+    /// The command's name, such as `dev`.
+    pub(super) command: &'static str,
     pub(super) tools: Tools,
     pub(super) paths: Paths,
     pub(super) reporter: Reporter,
@@ -71,7 +73,8 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
             }
             let global = cli.global.clone();
             let reporter = reporter.clone();
-            let call = Call { global, tools, paths, reporter, key_rx, stdout_closed };
+            let command = cli.command.name();
+            let call = Call { global, command, tools, paths, reporter, key_rx, stdout_closed };
             let ended = cli.command.run(options, call).await;
             drop(told);
             ended
@@ -139,6 +142,9 @@ impl Call {
             dir: self.paths.cwd.clone(),
             file: self.global.file.clone(),
             profiles: self.global.profile.clone(),
+            modules: self.global.module.clone(),
+            command: self.command.to_owned(),
+            kube_context: self.global.context.as_ref().map(ToString::to_string),
             environment: self.tools.variables(),
             home: Some(self.paths.home.clone()),
         }
@@ -240,6 +246,26 @@ async fn until_interrupted<T>(
 }
 
 impl Command {
+    /// Its name, as profiles of a Skaffold configuration know it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Dev(_) => "dev",
+            Self::Run(_) => "run",
+            Self::Build(_) => "build",
+            Self::Deploy(_) => "deploy",
+            Self::Render(_) => "render",
+            Self::Delete(_) => "delete",
+            Self::Status(_) => "status",
+            Self::Logs(_) => "logs",
+            Self::Init(_) => "init",
+            Self::Config(_) => "config",
+            Self::Doctor(_) => "doctor",
+            Self::Schema(_) => "schema",
+            Self::Completions(_) => "completions",
+            Self::Version(_) => "version",
+        }
+    }
+
     /// The options of the loop, if the command is one of its own.
     pub(super) fn loop_options(&self, global: &GlobalArgs) -> Option<LoopOptions> {
         match self.clone() {

@@ -16,8 +16,13 @@ pub struct GlobalArgs {
           help_heading = PROJECT)]
     pub file: Option<PathBuf>,
     /// Profile whose overrides apply; may be given several times, later ones win
-    #[arg(short, long, global = true, value_name = "NAME", help_heading = PROJECT)]
+    #[arg(short, long, global = true, value_name = "NAME", help_heading = PROJECT,
+          allow_hyphen_values = true, value_delimiter = ',')]
     pub profile: Vec<String>,
+    /// Module of `skaffold.yaml` with what it requires; may be given several times
+    #[arg(short, long, global = true, value_name = "NAME", help_heading = PROJECT,
+          value_delimiter = ',')]
+    pub module: Vec<String>,
     /// Act as if started in this folder
     #[arg(short = 'C', long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath,
           help_heading = PROJECT)]

@@ -11,9 +11,6 @@ use super::resolve::{Claim, Must, absolute, is_glob};
 /// Names of the configuration file, the first wins.
 const FILE_NAMES: &[&str] = &["wharf.yaml", "wharf.yml"];
 
-/// Names of a Skaffold configuration.
-const SKAFFOLD_NAMES: &[&str] = &["skaffold.yaml", "skaffold.yml"];
-
 /// Names of a kustomization, as kustomize knows them.
 pub(super) const KUSTOMIZATION_NAMES: &[&str] =
     &["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -33,8 +30,8 @@ pub(super) fn find(dir: &Path, file: Option<&Path>) -> Result<Found, ConfigError
         if !path.is_file() {
             return Err(ConfigError::new(Problem::NoSuchFile(path)));
         }
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is_skaffold = SKAFFOLD_NAMES.contains(&name.as_str());
+        // By what it says, since such files have all sorts of names.
+        let is_skaffold = text(&path).is_ok_and(|text| super::skaffold::is_one(&text));
         return Ok(if is_skaffold { Found::Skaffold(path) } else { Found::File(path) });
     }
     let repository = dir.ancestors().find(|folder| folder.join(".git").exists());
@@ -46,7 +43,8 @@ pub(super) fn find(dir: &Path, file: Option<&Path>) -> Result<Found, ConfigError
             break;
         }
     }
-    let skaffold = SKAFFOLD_NAMES.iter().map(|name| dir.join(name)).find(|path| path.is_file());
+    let skaffold =
+        super::skaffold::FILE_NAMES.iter().map(|name| dir.join(name)).find(|path| path.is_file());
     Ok(skaffold.map_or(Found::Nothing, Found::Skaffold))
 }
 
@@ -110,7 +108,7 @@ fn neighbour(path: &Path, root: &Path) -> Option<String> {
 }
 
 /// Whether any file matches the absolute `glob`.
-fn some_file_matches(glob: &Path) -> bool {
+pub(super) fn some_file_matches(glob: &Path) -> bool {
     let text = glob.display().to_string();
     let Ok(matcher) = GlobBuilder::new(&text).literal_separator(true).build() else { return false };
     let matcher = matcher.compile_matcher();

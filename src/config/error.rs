@@ -47,8 +47,6 @@ pub(super) enum Problem {
     Nothing { folder: PathBuf, why: Vec<String> },
     #[error("`{}` could not be read", path.display())]
     Unreadable { path: PathBuf, reason: String },
-    #[error("`{}` is a Skaffold configuration, which wharf does not read yet", .0.display())]
-    Skaffold(PathBuf),
     #[error("not valid YAML: {0}")]
     Syntax(String),
     #[error("the key `{0}` is given twice")]
@@ -92,6 +90,11 @@ impl ConfigError {
         Self { problem, place: Some(Box::new(place)) }
     }
 
+    /// A problem of a place that is in no file.
+    pub(super) fn without_place(problem: Box<Problem>) -> Self {
+        Self { problem, place: None }
+    }
+
     /// Whether the folder has nothing that wharf could work on, as opposed to something wrong.
     #[must_use]
     pub fn is_nothing_found(&self) -> bool {
@@ -121,7 +124,6 @@ impl Problem {
             Self::NoSuchFile(_) => "wharf::config::no_such_file",
             Self::Nothing { .. } => "wharf::config::nothing_found",
             Self::Unreadable { .. } => "wharf::config::unreadable",
-            Self::Skaffold(_) => "wharf::config::skaffold",
             Self::Syntax(_) => "wharf::config::syntax",
             Self::DuplicateKey(_) => "wharf::config::duplicate_key",
             Self::UnknownKey { .. } => "wharf::config::unknown_key",
@@ -179,9 +181,6 @@ impl Problem {
                  manifests, or name the configuration with `-f FILE`"
                     .to_owned(),
             ],
-            Self::Skaffold(_) => {
-                vec!["write a `wharf.yaml` beside it: `wharf init`".to_owned()]
-            }
             Self::UnknownKey { key, known, .. } => {
                 if closest(key, known).is_some() {
                     vec![]

@@ -1,4 +1,5 @@
-//! What the project is: `wharf.yaml`, or what a folder shows by itself, as a validated `Project`.
+//! What the project is: `wharf.yaml`, `skaffold.yaml` (see `skaffold`), or what a folder shows by
+//! itself, as a validated `Project`.
 //!
 //! Comes in: a folder, perhaps a file, profiles, the environment. Goes out: a [`Project`] whose
 //! names and paths fit together, and where each value came from; or a [`ConfigError`] that points
@@ -23,6 +24,7 @@ mod provenance;
 mod read;
 mod resolve;
 mod schema;
+mod skaffold;
 #[cfg(test)]
 mod tests;
 
@@ -53,6 +55,12 @@ pub struct ConfigRequest {
     pub file: Option<PathBuf>,
     /// `-p`: profiles, laid over the rest in this order.
     pub profiles: Vec<String>,
+    /// `-m`: these modules of a Skaffold configuration, and what they require.
+    pub modules: Vec<String>,
+    /// The command, such as `dev`: a profile of a Skaffold configuration may depend on it.
+    pub command: String,
+    /// `--context`, which such a profile may depend on, too.
+    pub kube_context: Option<String>,
     /// What `${NAME}` may name.
     pub environment: BTreeMap<String, String>,
     /// What `~` means.
@@ -81,7 +89,7 @@ pub struct Loaded {
 pub fn load(request: &ConfigRequest) -> Result<Loaded, ConfigError> {
     match disk::find(&request.dir, request.file.as_deref())? {
         disk::Found::File(path) => read(&path, request),
-        disk::Found::Skaffold(path) => Err(ConfigError::new(Problem::Skaffold(path))),
+        disk::Found::Skaffold(path) => skaffold::load(&path, request),
         disk::Found::Nothing => {
             let loaded = infer(&request.dir)?;
             if let Some(name) = request.profiles.first() {

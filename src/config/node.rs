@@ -105,8 +105,7 @@ impl Node {
 
 /// Reads the one document of `text`.
 pub(super) fn parse(text: &str) -> Result<Node, Fault> {
-    let mut reader =
-        Reader { text, parser: Parser::new_from_str(text), by_anchor: BTreeMap::new(), nodes: 0 };
+    let mut reader = Reader::new(text);
     let mut document = None;
     while let Some((event, span)) = reader.next()? {
         match event {
@@ -124,6 +123,21 @@ pub(super) fn parse(text: &str) -> Result<Node, Fault> {
     Ok(document.unwrap_or_else(|| Node::new(Kind::Null, 0..0)))
 }
 
+/// Reads all documents of `text`.
+pub(super) fn documents(text: &str) -> Result<Vec<Node>, Fault> {
+    let mut reader = Reader::new(text);
+    let mut documents = Vec::new();
+    while let Some((event, span)) = reader.next()? {
+        match event {
+            // Anchors are known in their own document alone.
+            Event::DocumentStart(..) => reader.by_anchor.clear(),
+            Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+            event => documents.push(reader.node(event, span)?),
+        }
+    }
+    Ok(documents)
+}
+
 struct Reader<'t> {
     text: &'t str,
     parser: Parser<'t, serde_saphyr::granit_parser::StrInput<'t>>,
@@ -132,6 +146,11 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
+    fn new(text: &'t str) -> Self {
+        let parser = Parser::new_from_str(text);
+        Self { text, parser, by_anchor: BTreeMap::new(), nodes: 0 }
+    }
+
     fn next(&mut self) -> Result<Option<(Event<'t>, Span)>, Fault> {
         loop {
             match self.parser.next_event() {

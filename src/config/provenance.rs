@@ -11,6 +11,9 @@ pub struct Provenance {
     by_path: BTreeMap<Vec<String>, Source>,
 }
 
+/// Tells the file and line of a place.
+type Locate<'l> = dyn Fn(usize) -> Option<(String, usize)> + 'l;
+
 /// Where one value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -52,34 +55,43 @@ impl Source {
 impl Provenance {
     /// Where every value of `node` stands in the file `name` with the text `text`.
     pub(super) fn of(node: &Node, name: &str, text: &str) -> Self {
+        let line = |at: usize| {
+            let before = &text.as_bytes()[..at.min(text.len())];
+            Some((name.to_owned(), before.iter().filter(|byte| **byte == b'\n').count() + 1))
+        };
+        Self::located(node, &line)
+    }
+
+    /// Where every value of `node` stands, with `locate` to tell the file and line of a place;
+    /// what it knows no place of is a default, unless it came from an environment variable.
+    pub(super) fn located(node: &Node, locate: &Locate<'_>) -> Self {
         let mut out = Self::default();
-        out.walk(&mut vec![], node, name, text);
+        out.walk(&mut vec![], node, locate);
         out
     }
 
-    fn walk(&mut self, path: &mut Vec<String>, node: &Node, name: &str, text: &str) {
-        let before = &text.as_bytes()[..node.at.start.min(text.len())];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let source = Source::File {
-            file: name.to_owned(),
-            line,
-            profile: node.profile.clone(),
-            env: node.env.iter().cloned().collect(),
-        };
-        self.by_path.insert(path.clone(), source);
+    fn walk(&mut self, path: &mut Vec<String>, node: &Node, locate: &Locate<'_>) {
+        let env: Vec<String> = node.env.iter().cloned().collect();
+        if let Some((file, line)) = locate(node.at.start) {
+            let source = Source::File { file, line, profile: node.profile.clone(), env };
+            self.by_path.insert(path.clone(), source);
+        } else if !env.is_empty() {
+            let names = env.join(", ");
+            self.by_path.insert(path.clone(), Source::Inferred(format!("env {names}")));
+        }
         match &node.kind {
             Kind::Null | Kind::Scalar { .. } => {}
             Kind::List(items) => {
                 for (index, item) in items.iter().enumerate() {
                     path.push(index.to_string());
-                    self.walk(path, item, name, text);
+                    self.walk(path, item, locate);
                     path.pop();
                 }
             }
             Kind::Map(entries) => {
                 for (key, value) in entries {
                     path.push(key.text.clone());
-                    self.walk(path, value, name, text);
+                    self.walk(path, value, locate);
                     path.pop();
                 }
             }

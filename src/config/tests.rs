@@ -20,6 +20,9 @@ fn request(profiles: &[&str], environment: &[(&str, &str)]) -> ConfigRequest {
         dir: "/shop".into(),
         file: None,
         profiles: profiles.iter().map(|&name| name.to_owned()).collect(),
+        modules: vec![],
+        command: "dev".to_owned(),
+        kube_context: None,
         environment: environment.map(|&(name, value)| (name.into(), value.into())).collect(),
         home: Some("/home/ann".into()),
     }

@@ -44,6 +44,7 @@ fn help_lists_every_command_in_sections() {
     Project:
       -f, --file <FILE>      Configuration file, instead of `wharf.yaml` in the folder
       -p, --profile <NAME>   Profile whose overrides apply; may be given several times, later ones win
+      -m, --module <NAME>    Module of `skaffold.yaml` with what it requires; may be given several times
       -C, --directory <DIR>  Act as if started in this folder
 
     Cluster:
@@ -108,6 +109,7 @@ fn the_help_of_a_command_has_examples() {
     Project:
       -f, --file <FILE>      Configuration file, instead of `wharf.yaml` in the folder
       -p, --profile <NAME>   Profile whose overrides apply; may be given several times, later ones win
+      -m, --module <NAME>    Module of `skaffold.yaml` with what it requires; may be given several times
       -C, --directory <DIR>  Act as if started in this folder
 
     Cluster:

@@ -594,11 +594,6 @@ fn a_file_that_is_not_there_or_is_anothers_is_said() {
     why: found no chart, kustomization or manifest
     help: run wharf in a folder with a Dockerfile and a Helm chart, kustomization or manifests, or name the configuration with `-f FILE`
     "#);
-    let other = folder(&[("skaffold.yaml", "apiVersion: skaffold/v4beta11\nkind: Config\n")]);
-    assert_snapshot!(loaded(other.path()).unwrap_err(), @r#"
-    `FOLDER/skaffold.yaml` is a Skaffold configuration, which wharf does not read yet [wharf::config::skaffold]
-    help: write a `wharf.yaml` beside it: `wharf init`
-    "#);
     let request = ConfigRequest {
         dir: empty.path().to_path_buf(),
         file: Some("other.yaml".into()),

@@ -1,0 +1,389 @@
+//! Manifests, kustomizations and Helm releases: from Skaffold's to those of `wharf.yaml`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::model::ImageRef;
+
+use super::super::disk;
+use super::super::error::Problem;
+use super::super::node::{Fault, Key, Kind, Node};
+use super::super::resolve::{absolute, derived, is_glob};
+use super::modules::Module;
+use super::set_flag;
+use super::translate::Translator;
+use super::tree::{made_map, made_text};
+
+/// What a module without any manifests has.
+const DEFAULT_MANIFESTS: &str = "k8s/*.yaml";
+
+/// What stands in for an image's tag until it is known. Beside the image's repository, where a
+/// chart reads both, rendering puts the real one in its place.
+const LATER: &str = "dev";
+
+/// What a module deploys, each by name.
+#[derive(Default)]
+pub(super) struct Deployed {
+    pub(super) manifests: Vec<(Node, Node)>,
+    pub(super) kustomize: Vec<(Node, Node)>,
+    pub(super) helm: Vec<(Node, Node)>,
+}
+
+impl Translator<'_> {
+    /// What `module`, one of `count`, deploys.
+    pub(super) fn deployed(&mut self, module: &Module, count: usize) -> Result<Deployed, Fault> {
+        let nothing = made_map();
+        let manifests = module.document.get("manifests").unwrap_or(&nothing);
+        let deploy = module.document.get("deploy").unwrap_or(&nothing);
+        let mut out = Deployed::default();
+        let base = module.name.as_deref().unwrap_or("manifests");
+        if let Some(list) = manifests.get("rawYaml").filter(|list| !list.is_vacant()) {
+            let mut files = Vec::new();
+            for item in list.items() {
+                files.extend(self.manifest(module, item)?);
+            }
+            let name = list.text_here(self.free_name(base));
+            let mut entry = list.map_here();
+            entry.put("files", list.list_here(files));
+            out.manifests.push((name, entry));
+        }
+        if let Some(kustomize) = manifests.get("kustomize") {
+            let here = kustomize.list_here(vec![kustomize.text_here(".")]);
+            let paths = kustomize.get("paths").filter(|paths| !paths.is_vacant()).unwrap_or(&here);
+            for item in paths.items() {
+                out.kustomize.push(self.kustomization(module, item, base)?);
+            }
+        }
+        for (section, is_template) in [(manifests.get("helm"), true), (deploy.get("helm"), false)] {
+            let Some(helm) = section else { continue };
+            if is_template {
+                self.remark(
+                    helm,
+                    "manifests.helm",
+                    "the release is installed by Helm, its hooks run as hooks",
+                );
+            }
+            for release in helm.list_of("releases") {
+                out.helm.push(self.release(module, helm, release)?);
+            }
+        }
+        let is_bare = ["rawYaml", "kustomize", "helm", "kpt", "remoteManifests"]
+            .iter()
+            .all(|key| manifests.get(key).is_none_or(Node::is_vacant))
+            && manifests.get("kustomize").is_none();
+        let others = ["helm", "docker", "cloudrun", "kpt"];
+        if count == 1 && is_bare && others.iter().all(|key| deploy.get(key).is_none()) {
+            let glob = absolute(&module.dir, Path::new(DEFAULT_MANIFESTS));
+            if disk::some_file_matches(&glob) {
+                let mut entry = made_map();
+                let files = made_text(glob.display().to_string());
+                entry.put("files", files.list_here(vec![files.clone()]));
+                out.manifests.push((made_text(self.free_name(base)), entry));
+            } else {
+                let what =
+                    "no manifests are given, and none lie in `k8s/*.yaml`: nothing is deployed";
+                self.notes.push(what.to_owned());
+            }
+        }
+        Ok(out)
+    }
+
+    /// An entry of `rawYaml` as globs; a folder means the YAML files in it.
+    fn manifest(&mut self, module: &Module, item: &Node) -> Result<Vec<Node>, Fault> {
+        let item = self.templates.expand(item)?;
+        let text = item.as_text().unwrap_or_default();
+        refuse_address(&item, text, "download it to a file, and name that")?;
+        let path = absolute(&module.dir, Path::new(text));
+        let whole = path.display().to_string();
+        if path.is_dir() {
+            return Ok(vec![item.text_here(format!("{whole}/**/*.{{yaml,yml}}"))]);
+        }
+        if is_glob(text) && !disk::some_file_matches(&path) {
+            self.remark(&item, "manifests.rawYaml", "the glob matches no file, and adds nothing");
+            return Ok(vec![]);
+        }
+        Ok(vec![item.text_here(whole)])
+    }
+
+    fn kustomization(
+        &mut self,
+        module: &Module,
+        item: &Node,
+        base: &str,
+    ) -> Result<(Node, Node), Fault> {
+        let item = self.templates.expand(item)?;
+        let text = item.as_text().unwrap_or_default();
+        refuse_address(&item, text, "clone it, and name its folder")?;
+        let mut path = absolute(&module.dir, Path::new(text));
+        let is_file = path.file_name().is_some_and(|name| {
+            disk::KUSTOMIZATION_NAMES.contains(&name.to_string_lossy().as_ref())
+        });
+        if is_file {
+            path.pop();
+        }
+        let otherwise = if base == "manifests" { "kustomize" } else { base };
+        let name = item.text_here(self.free_name(&derived(text, otherwise)));
+        let mut entry = item.map_here();
+        entry.put("path", item.text_here(path.display().to_string()));
+        Ok((name, entry))
+    }
+
+    fn release(
+        &mut self,
+        module: &Module,
+        helm: &Node,
+        release: &Node,
+    ) -> Result<(Node, Node), Fault> {
+        let Some(name) = release.get("name").filter(|name| !name.is_vacant()) else {
+            return Err(release.fault(Problem::MissingKey {
+                key: "name",
+                within: "this release".to_owned(),
+                example: "name: NAME".to_owned(),
+            }));
+        };
+        let name = self.templates.expand(name)?;
+        let mut out = release.map_here();
+        self.chart(&mut out, module, release)?;
+        let mut files = Vec::new();
+        for file in release.list_of("valuesFiles") {
+            let file = self.templates.expand(file)?;
+            let text = file.as_text().unwrap_or_default();
+            refuse_address(&file, text, "copy it to a file, and name that")?;
+            let path = absolute(&module.dir, Path::new(text));
+            files.push(file.text_here(path.display().to_string()));
+        }
+        if let (Some(list), false) = (release.get("valuesFiles"), files.is_empty()) {
+            out.put("values", list.list_here(files));
+        }
+        let set = self.values(module, release)?;
+        if !set.is_vacant() {
+            out.put("set", set);
+        }
+        if let Some(namespace) = release.get("namespace").filter(|namespace| !namespace.is_vacant())
+        {
+            out.put("namespace", self.templates.expand(namespace)?);
+        }
+        if let Some(after) = release.get("dependsOn").filter(|after| !after.is_vacant()) {
+            out.put("after", after.clone());
+        }
+        if release.get("wait").is_some_and(Node::is_yes) {
+            let wait = release.get("wait").unwrap_or(release);
+            out.put_path(&["wait", "ready"], wait.text_here("true"));
+        }
+        helm_flags(&mut out, helm)?;
+        Ok((name, out))
+    }
+
+    fn chart(&self, out: &mut Node, module: &Module, release: &Node) -> Result<(), Fault> {
+        let given = |key: &str| release.get(key).filter(|node| !node.is_vacant());
+        for key in ["version", "repo"] {
+            if let Some(node) = given(key) {
+                out.put(key, self.templates.expand(node)?);
+            }
+        }
+        match (given("chartPath"), given("remoteChart")) {
+            (Some(chart), None) => {
+                let chart = self.templates.expand(chart)?;
+                let text = chart.as_text().unwrap_or_default();
+                let path = absolute(&module.dir, Path::new(text));
+                if out.get("repo").is_some() || text.contains("://") {
+                    out.put("chart", chart);
+                    return Ok(());
+                }
+                // The version of a chart in a folder is that of its `Chart.yaml`.
+                out.take("version");
+                out.put("chart", chart.text_here(path.display().to_string()));
+            }
+            (None, Some(chart)) => {
+                let chart = self.templates.expand(chart)?;
+                let is_plain = out.get("version").is_none() && out.get("repo").is_none();
+                if is_plain && !chart.as_text().unwrap_or_default().starts_with("oci://") {
+                    // Helm's own word for the newest there is.
+                    out.put("version", made_text("*"));
+                }
+                out.put("chart", chart);
+            }
+            (Some(_), Some(second)) => {
+                return Err(second.fault(Problem::Conflict {
+                    what: "a release has a `chartPath` or a `remoteChart`, not both".to_owned(),
+                    help: "take one of them out".to_owned(),
+                }));
+            }
+            (None, None) => {
+                return Err(release.fault(Problem::MissingKey {
+                    key: "chartPath",
+                    within: "this release".to_owned(),
+                    example: "chartPath: FOLDER".to_owned(),
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// All values that lie over the files: `overrides`, then what Helm would get with `--set`.
+    fn values(&mut self, module: &Module, release: &Node) -> Result<Node, Fault> {
+        let mut set = match release.get("overrides") {
+            Some(overrides) => Node { ..overrides.clone() },
+            None => release.map_here(),
+        };
+        let mut flat = Vec::new();
+        flatten("", release.get("setValues").unwrap_or(&made_map()), &mut flat);
+        for (key, value) in &flat {
+            set_flag::set(&mut set, key, value)?;
+        }
+        let mut templates = Vec::new();
+        flatten("", release.get("setValueTemplates").unwrap_or(&made_map()), &mut templates);
+        for (key, value) in &templates {
+            let key = self.templates.expand(&value.text_here(key.clone()))?;
+            let key = key.as_text().unwrap_or_default().to_owned();
+            self.check_tag_place(&key, value)?;
+            let value = self.templates.expand_with(value, &self.image_variables)?;
+            let text = value.as_text().unwrap_or_default().trim_end_matches('@').to_owned();
+            set_flag::set(&mut set, &key, &value.text_here(text))?;
+        }
+        for (key, file) in release.map_of("setFiles") {
+            let path = absolute(&module.dir, Path::new(file.as_text().unwrap_or_default()));
+            let Ok(text) = disk::text(&path) else {
+                return Err(file.fault(Problem::MissingPath {
+                    sort: "file",
+                    path: file.as_text().unwrap_or_default().to_owned(),
+                    suggestion: None,
+                    help: String::new(),
+                }));
+            };
+            self.files.push(path);
+            set_flag::put(&mut set, &key.text, &file.text_here(text))?;
+        }
+        // A dot in a key of `set` leads into a map; these keys are whole.
+        if let Kind::Map(entries) = &mut set.kind {
+            for (key, _) in entries {
+                key.text = key.text.replace('\\', "\\\\").replace('.', "\\.");
+            }
+        }
+        Ok(set)
+    }
+
+    /// The tag of an image is known only when it is built, and put where charts keep tags.
+    fn check_tag_place(&self, key: &str, template: &Node) -> Result<(), Fault> {
+        let text = template.as_text().unwrap_or_default();
+        let names_tag = text.contains("IMAGE_TAG") || text.contains("IMAGE_DIGEST");
+        let last = key.rsplit('.').next().unwrap_or_default().to_lowercase();
+        let is_place = ["tag", "digest", "image", "version"].iter().any(|word| last.contains(word));
+        if !names_tag || is_place {
+            return Ok(());
+        }
+        Err(template.fault(Problem::Conflict {
+            what: format!("the value `{key}` cannot hold an image's tag"),
+            help: "wharf puts tags where the chart makes image references of them: name the value \
+                   `tag`, beside a `repository`, or use `IMAGE_FULLY_QUALIFIED`"
+                .to_owned(),
+        }))
+    }
+
+    /// What templates of values may name, for the images of all modules in their order.
+    pub(super) fn image_variables_of(names: &[String]) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        for (index, name) in names.iter().enumerate() {
+            let number = if index == 0 { String::new() } else { (index + 1).to_string() };
+            let suffixes = [number, format!("_{}", variable_suffix(name))];
+            // The host as it is written: without one there is none.
+            let host = ImageRef::parse(name).ok().map(|image| image.host().to_owned());
+            let domain = host.filter(|host| name.starts_with(&format!("{host}/")));
+            let rest = match &domain {
+                Some(domain) => name[domain.len()..].trim_start_matches('/'),
+                None => name.as_str(),
+            };
+            for suffix in suffixes {
+                let mut put = |variable: &str, value: &str| {
+                    out.insert(format!("{variable}{suffix}"), value.to_owned());
+                };
+                put("IMAGE_NAME", name);
+                put("IMAGE_FULLY_QUALIFIED", name);
+                put("IMAGE_REPO", name);
+                put("IMAGE_TAG", LATER);
+                put("IMAGE_DIGEST", "");
+                put("IMAGE_DOMAIN", domain.as_deref().unwrap_or_default());
+                put("IMAGE_REPO_NO_DOMAIN", rest);
+            }
+        }
+        out
+    }
+}
+
+/// A name of an image as part of a variable's name.
+pub(super) fn variable_suffix(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+}
+
+/// The leaves of a map, by their dotted keys.
+pub(super) fn flatten(prefix: &str, node: &Node, out: &mut Vec<(String, Node)>) {
+    let Kind::Map(entries) = &node.kind else { return };
+    for (Key { text, .. }, value) in entries {
+        let key = if prefix.is_empty() { text.clone() } else { format!("{prefix}.{text}") };
+        match &value.kind {
+            Kind::Map(inner) if !inner.is_empty() => flatten(&key, value, out),
+            Kind::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    out.push((format!("{key}[{index}]"), item.clone()));
+                }
+            }
+            _ => out.push((key, value.clone())),
+        }
+    }
+}
+
+fn refuse_address(node: &Node, text: &str, help: &str) -> Result<(), Fault> {
+    let is_address =
+        text.contains("://") || text.starts_with("github.com/") || text.contains("?ref=");
+    if !is_address {
+        return Ok(());
+    }
+    let what = "wharf reads manifests and values from files, not from addresses".to_owned();
+    Err(node.fault(Problem::Conflict { what, help: help.to_owned() }))
+}
+
+/// Flags for Helm: those that have a key are read, those that wharf sets itself are left out.
+fn helm_flags(out: &mut Node, helm: &Node) -> Result<(), Fault> {
+    const OWN: &[&str] = &[
+        "--install",
+        "--create-namespace",
+        "--wait",
+        "--debug",
+        "--dependency-update",
+        "--skip-refresh",
+        "--reset-values",
+        "--history-max",
+        "--cleanup-on-fail",
+    ];
+    let Some(flags) = helm.get("flags") else { return Ok(()) };
+    for section in ["global", "install", "upgrade", "depBuild", "template"] {
+        let mut items = flags.list_of(section).iter();
+        while let Some(item) = items.next() {
+            let text = item.as_text().unwrap_or_default();
+            let (flag, value) = match text.split_once(['=', ' ']) {
+                Some((flag, value)) => (flag, Some(value.to_owned())),
+                None => (text, None),
+            };
+            match flag {
+                "--atomic" | "--rollback-on-failure" => {
+                    out.put("rollbackOnFailure", item.text_here("true"));
+                }
+                "--skip-crds" => out.put("skipCrds", item.text_here("true")),
+                "--timeout" => {
+                    let next =
+                        || items.next().and_then(Node::as_text).unwrap_or_default().to_owned();
+                    let limit = value.unwrap_or_else(next);
+                    out.put_path(&["wait", "timeout"], item.text_here(limit));
+                }
+                flag if OWN.contains(&flag) || section == "depBuild" => {}
+                flag => {
+                    return Err(item.fault(Problem::Conflict {
+                        what: format!("the flag `{flag}` of Helm has no counterpart in wharf"),
+                        help: "take it out, or put what it says into values".to_owned(),
+                    }));
+                }
+            }
+        }
+    }
+    Ok(())
+}
