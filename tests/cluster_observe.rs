@@ -69,7 +69,7 @@ async fn in_a_place<F: Future<Output = ()> + Send + 'static>(
     };
     let mut stories = tokio::task::JoinSet::new();
     stories
-        .spawn(tokio::time::timeout(Duration::from_secs(240), story(std::sync::Arc::new(place))));
+        .spawn(tokio::time::timeout(Duration::from_secs(600), story(std::sync::Arc::new(place))));
     let result = stories.join_next().await.unwrap();
     namespaces.delete(&namespace, &DeleteParams::default().grace_period(0)).await.unwrap();
     result.unwrap().expect("the story takes too long");
@@ -324,6 +324,8 @@ async fn what_no_time_can_mend_ends_the_wait_with_its_reason() {
         .await;
         let mut memory = shell("tail /dev/zero");
         memory["resources"] = json!({"limits": {"memory": "16Mi"}});
+        // On a busy machine it takes a while to fill it.
+        memory["readinessProbe"] = json!({"exec": {"command": ["false"]}});
         check(&[deployment("memory", 1, memory)], &["ran out of memory (limit 16Mi)"], 100).await;
     })
     .await;
@@ -529,7 +531,7 @@ async fn numbers(reports: &mut Reports, last: u64) -> (Vec<u64>, Vec<String>) {
             }
         }
     };
-    let done = tokio::time::timeout(Duration::from_secs(120), read).await;
+    let done = tokio::time::timeout(Duration::from_secs(300), read).await;
     assert!(done.is_ok(), "{} numbers, the last {:?}; {remarks:?}", numbers.len(), numbers.last());
     (numbers, remarks)
 }

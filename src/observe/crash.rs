@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::LogParams;
 use kube::{Api, ResourceExt};
 
 use crate::model::{Namespace, WorkloadRef};
 use crate::observe::logs::tidy;
-use crate::observe::pod::{PodState, judge};
+use crate::observe::pod::{PodState, judge, probation};
 use crate::observe::scene::{Scene, Seen};
 use crate::observe::trouble::{LastLines, Nature, Trouble};
 use crate::observe::workload::owner_among;
@@ -56,6 +57,8 @@ pub(super) fn news(
                     news.push(about(trouble.container.clone(), Some(trouble)));
                 }
             }
+            // A program that ends again and again runs in between.
+            PodState::Ready if probation(pod, Timestamp::now()).is_some() => {}
             PodState::Ready | PodState::Succeeded => {
                 let uid = pod.metadata.uid.as_deref().unwrap_or_default();
                 if let Some(container) = scene.ledger().is_mended(uid) {

@@ -25,6 +25,11 @@ impl Ledger {
         troubles.insert(trouble.uid.clone(), told.clone()) != Some(told)
     }
 
+    /// Whether any trouble was told that is not over yet.
+    pub(super) fn has_any(&self) -> bool {
+        !self.told.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Whether a pod that is well had a trouble that was told; from here on it has none.
     pub(super) fn is_mended(&self, uid: &str) -> Option<Option<String>> {
         let mut troubles = self.told.lock().unwrap_or_else(PoisonError::into_inner);

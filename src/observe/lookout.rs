@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -92,6 +93,9 @@ fn autoscaled(objects: &[Value]) -> BTreeSet<(WorkloadKind, String)> {
 /// A workload as it was seen last: absent, or with so many replicas asked for.
 type Known = Option<Option<i32>>;
 
+/// How often pods in trouble are looked at, besides whenever something changes.
+const RECOVERY: Duration = Duration::from_secs(1);
+
 struct Watching {
     scene: Scene,
     reporter: Reporter,
@@ -114,6 +118,8 @@ impl Watching {
                 changed = changes.changed() => if changed.is_err() { return },
                 changed = releases_rx.changed() => if changed.is_err() { return },
                 Some(report) = reports.next() => self.reporter.tell(report),
+                // A pod that has recovered is believed after a while, in which nothing changes.
+                () = tokio::time::sleep(RECOVERY), if self.scene.ledger().has_any() => {}
             }
         }
     }
