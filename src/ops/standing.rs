@@ -32,13 +32,20 @@ pub(super) struct Standing {
 }
 
 impl Standing {
-    /// Connects, and reads the records.
+    /// Connects, and reads the records in the namespaces that the project goes to.
     pub(super) async fn read(place: &Place) -> Result<Self, Failure> {
         let cluster = Cluster::connect(&place.cluster, &place.tools)
             .await
             .map_err(|error| error.failure())?;
         let scope = DeployScope { cluster, project: place.project.name.clone() };
-        let records = scope.records().await.map_err(|error| error.failure())?;
+        let mut records = scope.records().await.map_err(|error| error.failure())?;
+        // The same project in another namespace is somebody else's, or another session's.
+        let own = |namespace: &Namespace| {
+            namespace == scope.cluster.namespace()
+                || (place.project.releases.values())
+                    .any(|release| release.namespace.as_ref() == Some(namespace))
+        };
+        records.retain(|namespace, _| own(namespace));
         Ok(Self { cluster: scope.cluster, records })
     }
 
