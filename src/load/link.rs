@@ -1,6 +1,7 @@
 //! A held-open way to a node's containerd: a command in the node's container that passes bytes
 //! between its stdin and stdout and containerd's socket.
 
+use tokio::sync::OnceCell;
 use tonic::Status;
 
 use crate::docker::{Engine, Tasks};
@@ -28,13 +29,13 @@ L: while (my @ready = $l->can_read) {
   }
 }"#;
 
-/// What containerd uses where it says nothing else.
-const USUAL_SNAPSHOTTER: &str = "overlayfs";
-
 /// A link to one node. Dropping it ends the command in the node.
 #[derive(Debug)]
 pub(super) struct NodeLink {
-    pub(super) containerd: Containerd,
+    /// Good for asking what images there are.
+    records: Containerd,
+    /// Good for layers too; its one question more is asked when there are layers to bring.
+    layers: OnceCell<Containerd>,
     _tasks: Tasks,
 }
 
@@ -42,18 +43,33 @@ impl NodeLink {
     /// Opens a link to `node`.
     pub(super) async fn open(engine: &Engine, node: &Node) -> Result<Self, LoadError> {
         let tasks = Tasks::new();
-        let dial = async {
-            let command = ["perl", "-e", PROXY, node.socket];
-            let exec = engine.open_exec(&node.id, &command).await?;
-            Ok::<_, LoadError>(tasks.client(exec).await)
-        };
-        let (channel, snapshotter) = tokio::join!(dial, import::snapshotter(engine, node));
-        let snapshotter = snapshotter?.unwrap_or_else(|| USUAL_SNAPSHOTTER.to_owned());
-        let channel = channel?.map_err(|error| LoadError::NoLink {
+        let command = ["perl", "-e", PROXY, node.socket];
+        let exec = engine.open_exec(&node.id, &command).await?;
+        let channel = tasks.client(exec).await.map_err(|error| LoadError::NoLink {
             node: node.name.clone(),
             why: error.to_string(),
         })?;
-        Ok(Self { containerd: Containerd::new(channel, snapshotter), _tasks: tasks })
+        Ok(Self { records: Containerd::new(channel), layers: OnceCell::new(), _tasks: tasks })
+    }
+
+    /// The node's containerd, for questions about images.
+    pub(super) fn records(&self) -> &Containerd {
+        &self.records
+    }
+
+    /// The node's containerd, for layers.
+    pub(super) async fn layers(
+        &self,
+        engine: &Engine,
+        node: &Node,
+    ) -> Result<&Containerd, LoadError> {
+        let ask = async || {
+            Ok(match import::snapshotter(engine, node).await? {
+                Some(snapshotter) => self.records.with_snapshotter(snapshotter),
+                None => self.records.clone(),
+            })
+        };
+        self.layers.get_or_try_init(ask).await
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -29,13 +30,15 @@ pub struct Loader {
     inner: Arc<Inner>,
 }
 
+type Link = Arc<OnceCell<Arc<NodeLink>>>;
+
 #[derive(Debug)]
 struct Inner {
     engine: Engine,
     kind: ClusterKind,
     tools: Tools,
-    /// By container ID.
-    links: Mutex<BTreeMap<String, Arc<NodeLink>>>,
+    /// By container ID. Whoever comes while a link is being opened waits for it.
+    links: Mutex<BTreeMap<String, Link>>,
     learnt: Learnt,
 }
 
@@ -94,7 +97,7 @@ impl Loader {
         // A link that was held open for long may have broken; a new one tells.
         for _ in 0..2 {
             let Ok(link) = self.link(node).await else { break };
-            match has_whole(&link.containerd, &name).await {
+            match has_whole(link.records(), &name).await {
                 Ok(has) => return Ok(has),
                 Err(status) => {
                     tracing::debug!(node = node.name, %status, "asked in vain for an image");
@@ -212,8 +215,10 @@ impl Loader {
         };
         let there = nodes.iter().map(|node| async move {
             let link = self.link(node).await.map_err(Trouble::Other)?;
-            let there = delta::layers_there(&link.containerd, chain).await.map_err(at(node))?;
-            Ok::<_, Trouble>((node, link, there))
+            let layers = link.layers(&self.inner.engine, node).await.map_err(Trouble::Other)?;
+            let layers = layers.clone();
+            let there = delta::layers_there(&layers, chain).await.map_err(at(node))?;
+            Ok::<_, Trouble>((node, layers, there))
         });
         let there = futures::future::try_join_all(there).await?;
         let fewest = there.iter().map(|(_, _, there)| *there).min().unwrap_or(0);
@@ -229,8 +234,8 @@ impl Loader {
             let fetched =
                 facade::fetch(&self.inner.engine, image, &wanted, &self.inner.learnt, traces);
             // The nodes have nothing else to do meanwhile.
-            let tidied = there.iter().map(|(node, link, _)| async move {
-                if let Err(status) = tidy::tidy(&link.containerd, image).await {
+            let tidied = there.iter().map(|(node, layers, _)| async move {
+                if let Err(status) = tidy::tidy(layers, image).await {
                     tracing::debug!(node = node.name, %status, "old images stay");
                 }
             });
@@ -242,8 +247,8 @@ impl Loader {
             "only what the nodes lack is sent"
         );
         let delta = Delta { name: image, image: found, chain, layers: &layers };
-        let writes = there.iter().map(|(node, link, there)| {
-            let written = delta.write(&link.containerd, *there, traces);
+        let writes = there.iter().map(|(node, layers, there)| {
+            let written = delta.write(layers, *there, traces);
             async move { written.await.map_err(at(node)) }
         });
         let (sent, ()) =
@@ -252,21 +257,16 @@ impl Loader {
     }
 
     async fn link(&self, node: &Node) -> Result<Arc<NodeLink>, LoadError> {
-        let known = self.links().get(&node.id).cloned();
-        if let Some(link) = known {
-            return Ok(link);
-        }
-        let link = Arc::new(NodeLink::open(&self.inner.engine, node).await?);
-        // Two loads may have opened one each; either will do.
-        self.links().insert(node.id.clone(), Arc::clone(&link));
-        Ok(link)
+        let link = Arc::clone(self.links().entry(node.id.clone()).or_default());
+        let open = async || NodeLink::open(&self.inner.engine, node).await.map(Arc::new);
+        link.get_or_try_init(open).await.cloned()
     }
 
     fn drop_link(&self, node: &Node) {
         self.links().remove(&node.id);
     }
 
-    fn links(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<NodeLink>>> {
+    fn links(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Link>> {
         self.inner.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

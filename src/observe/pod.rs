@@ -247,7 +247,8 @@ fn probe(pod: &Pod, container: &Container, seen: &Seen, name: &str, begin: &str)
         }
         event.message.as_deref()?.strip_prefix(begin).map(one_line)
     });
-    match said {
+    // A command that is quiet says nothing when it fails.
+    match said.filter(|said| !said.is_empty()) {
         Some(said) => Unready::waits(format!("waits for its {name} ({said})")),
         None => Unready::waits(format!("waits for its {name}")),
     }

@@ -178,6 +178,12 @@ fn a_pod_says_what_it_waits_for() {
         None,
     );
     check(
+        running(false),
+        &[event("api-1", "Unhealthy", "Readiness probe failed: ", 4)],
+        "waits for its readiness probe",
+        None,
+    );
+    check(
         waiting(
             "ErrImagePull",
             "failed to pull and unpack image \"docker.io/library/api:1\": failed to resolve reference \"docker.io/library/api:1\": docker.io/library/api:1: not found",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::OnceCell;
+use tokio::task::JoinSet;
 
 use crate::build::BuildScope;
 use crate::cleanup::Journal;
@@ -46,6 +47,8 @@ pub(super) struct House {
     /// What is deployed is meant to stay.
     pub(super) standing: bool,
     _lock: Option<StateLock>,
+    /// What is made ready beside the first hashes; ends with the house.
+    _beside: JoinSet<()>,
 }
 
 impl House {
@@ -72,6 +75,15 @@ impl House {
         };
         let loader = cluster.as_ref().filter(|_| delivery == Some(Delivery::Load));
         let loader = loader.map(|cluster| Loader::new(&engine, cluster.kind(), tools));
+        let mut beside = JoinSet::new();
+        if let Some(loader) = loader.clone() {
+            beside.spawn(async move {
+                // Whoever needs the links will be told.
+                if let Err(error) = loader.connect().await {
+                    tracing::debug!(%error, "the links to the nodes are not open yet");
+                }
+            });
+        }
         let scene = cluster.as_ref().filter(|_| deploys).map(|cluster| {
             let scene = Scene::new(cluster.client(), cluster.kind().is_local());
             scene.open(cluster.namespace());
@@ -103,6 +115,7 @@ impl House {
             render: OnceCell::new(),
             standing: request.goal != Goal::Watching,
             _lock: lock,
+            _beside: beside,
             cluster,
             delivery,
             loader,

@@ -23,6 +23,9 @@ use super::messages::{
 /// The namespace of CRI.
 const NAMESPACE: &str = "k8s.io";
 
+/// What containerd uses where it says nothing else.
+const USUAL_SNAPSHOTTER: &str = "overlayfs";
+
 /// How much content goes into one message; containerd takes up to 16 MiB.
 const MESSAGE_BYTES: usize = 1 << 20;
 
@@ -59,8 +62,14 @@ pub(in crate::load) fn is_out_of_space(status: &Status) -> bool {
 }
 
 impl Containerd {
-    pub(in crate::load) fn new(channel: Channel, snapshotter: String) -> Self {
-        Self { channel, snapshotter, lease: None }
+    /// A client that takes the node's snapshotter to be the usual one.
+    pub(in crate::load) fn new(channel: Channel) -> Self {
+        Self { channel, snapshotter: USUAL_SNAPSHOTTER.to_owned(), lease: None }
+    }
+
+    /// The same, for a node that has been asked for its snapshotter.
+    pub(in crate::load) fn with_snapshotter(&self, snapshotter: String) -> Self {
+        Self { snapshotter, ..self.clone() }
     }
 
     /// The same, with everything it makes kept by `lease`.
