@@ -11,6 +11,7 @@
 mod support;
 
 mod adoption;
+mod again;
 mod checkout;
 mod cleanup;
 mod drift;
@@ -18,7 +19,9 @@ mod failures;
 mod frontend;
 mod hello;
 mod leaving;
+mod monorepo;
 mod nodes;
 mod noticed;
 mod registry;
+mod shop;
 mod subset;

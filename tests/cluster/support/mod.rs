@@ -1,5 +1,6 @@
 //! What the tests have in common.
 
+mod count;
 mod inventory;
 mod project;
 mod stand_in;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+pub(crate) use count::{ApiCount, EngineCount, HelmCount};
 pub(crate) use inventory::Inventory;
 pub(crate) use project::{Project, free_port};
 pub(crate) use stand_in::StandIn;
@@ -70,4 +72,19 @@ pub(crate) fn get(port: u16, path: &str) -> Option<String> {
     stream.read_to_string(&mut answer).ok()?;
     let (head, body) = answer.split_once("\r\n\r\n")?;
     head.starts_with("HTTP/1.1 200").then(|| body.trim().to_owned())
+}
+
+/// The UIDs of the project's pods that are not on their way out, by their label `app`.
+pub(crate) fn pods(project: &Project) -> BTreeMap<String, Vec<String>> {
+    let path = "jsonpath={range .items[*]}{.metadata.deletionTimestamp},{.metadata.labels.app},\
+                {.metadata.uid}{\"\\n\"}{end}";
+    let mut pods: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for line in kubectl(&["get", "pods", "-n", project.namespace(), "-o", path]).lines() {
+        let [leaving, app, uid] = line.split(',').collect::<Vec<_>>()[..] else { continue };
+        if leaving.is_empty() {
+            pods.entry(app.to_owned()).or_default().push(uid.to_owned());
+        }
+    }
+    pods.values_mut().for_each(|uids| uids.sort_unstable());
+    pods
 }

@@ -13,6 +13,8 @@ pub(crate) struct Project {
     namespace: String,
     environment: Vec<(String, String)>,
     port: Option<u16>,
+    /// The namespace goes with the project.
+    owns_namespace: bool,
 }
 
 impl Project {
@@ -73,7 +75,14 @@ impl Project {
         }
         let nth = NEXT.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("t{}-{nth}", std::process::id());
-        Self { root, name: name.to_owned(), namespace, environment: Vec::new(), port: None }
+        Self {
+            root,
+            name: name.to_owned(),
+            namespace,
+            environment: Vec::new(),
+            port: None,
+            owns_namespace: true,
+        }
     }
 
     /// Sets a variable of the environment that wharf gets.
@@ -84,6 +93,56 @@ impl Project {
     /// Variables that wharf gets beside those of the test.
     pub(crate) fn environment(&self) -> &[(String, String)] {
         &self.environment
+    }
+
+    /// A copy of `examples/shop` with local ports and content of its own. Its database's image is
+    /// on the nodes, as if they had pulled it.
+    pub(crate) fn shop() -> Self {
+        let project = Self::example("shop");
+        project.edit(
+            "wharf.yaml",
+            "service/web: 80 ",
+            &format!("service/web: {}:80 ", free_port()),
+        );
+        project.edit("wharf.yaml", "8081:http", &format!("{}:http", free_port()));
+        for path in ["base/shopkit.py", "migrations/migrate.sh", "catalog/main.go", "web/server.js"]
+        {
+            let mark = if path.ends_with('s') || path.ends_with("go") { "//" } else { "#" };
+            let text = project.read(path);
+            project.write(path, &format!("{text}{mark} {}\n", project.namespace));
+        }
+        let cluster = super::kubectl(&["config", "current-context"]);
+        let cluster = cluster.trim().trim_start_matches("kind-");
+        super::output("kind", &["load", "docker-image", "postgres:15", "--name", cluster]);
+        project
+    }
+
+    /// A project of `examples/monorepo`, with a local port and content of its own.
+    pub(crate) fn monorepo(services: usize, per_team: usize) -> Self {
+        let project = Self::empty("monorepo");
+        let folder = project.folder();
+        let generate = "examples/monorepo/generate.sh";
+        let (services, per_team) = (services.to_string(), per_team.to_string());
+        let folder = folder.to_str().expect("it is text");
+        super::output("sh", &[generate, folder, &services, &per_team]);
+        let forward = format!("service/s01: {}:80", free_port());
+        project.edit("wharf.yaml", "service/s01: 80", &forward);
+        for number in 1..=services.parse::<usize>().expect("it is a number") {
+            let path = format!("services/s{number:02}/www/index.html");
+            let text = project.read(&path);
+            project.write(&path, &format!("{text}{}\n", project.namespace));
+        }
+        project
+    }
+
+    /// The same files in another folder, deployed to the same namespace. Wharf has never seen it.
+    pub(crate) fn copy(&self) -> Self {
+        let mut copied = Self::empty(&self.name);
+        copied.namespace.clone_from(&self.namespace);
+        copied.environment.clone_from(&self.environment);
+        copied.owns_namespace = false;
+        copy(&self.folder(), &copied.folder());
+        copied
     }
 
     /// The project's folder.
@@ -131,6 +190,9 @@ impl Project {
 impl Drop for Project {
     /// Whatever a failed test left goes with its namespace.
     fn drop(&mut self) {
+        if !self.owns_namespace {
+            return;
+        }
         let delete = ["delete", "namespace", &self.namespace, "--ignore-not-found", "--wait=false"];
         let _ = std::process::Command::new("kubectl").args(delete).output();
     }
