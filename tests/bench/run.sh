@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Measures wharf beside what a person would do otherwise, round by round, on the real cluster.
+#   tests/bench/run.sh [ROUNDS]     10 rounds unless told; the table on stdout, the same as JSON in
+#                                   target/bench.json (WHARF_BENCH_JSON=FILE: there)
+#   WHARF_BENCH_ONLY="shop hello"   only these of: shop monorepo hello
+# Seconds count on a machine that does nothing else.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+tests/testbed/up.sh
+exports=$(tests/testbed/up.sh env)
+eval "$exports"
+cargo build --locked --release
+target=${CARGO_TARGET_DIR:-$PWD/target}
+rustc --edition 2024 -O -o "$target/bench" tests/bench/bench.rs
+exec "$target/bench" "$target/release/wharf" "${1:-10}" "${WHARF_BENCH_JSON:-$target/bench.json}"
