@@ -43,7 +43,11 @@ impl Inventory {
         let ports = project.port().filter(taken).map(|port| format!("port {port}"));
         Self {
             objects: objects.map(|line| line.trim_end().to_owned()).collect(),
-            containers: containers.lines().map(str::to_owned).collect(),
+            containers: containers
+                .lines()
+                .filter(|line| !is_the_testbeds(line))
+                .map(str::to_owned)
+                .collect(),
             processes: processes(&project.home()),
             files,
             ports: ports.into_iter().collect(),
@@ -96,6 +100,11 @@ fn is_foreign(line: &str, own: &str) -> bool {
     let mut places = std::iter::once(place).chain(name.split('.'));
     !name.split('.').any(|part| part == own)
         && places.any(|place| place != own && is_of_a_test(place))
+}
+
+/// Nodes and registries of the testbed come and go with tests that run beside this one.
+fn is_the_testbeds(container: &str) -> bool {
+    container.starts_with("wharf-test")
 }
 
 /// Tests' namespaces end with the id of the test's process, or with that and a number.
