@@ -1,7 +1,13 @@
 //! Side by side: wharf, and what a person would do otherwise, in turns within one run.
 //!
-//! Needs nothing but the standard library, so that `run.sh` compiles it by itself. Each section
-//! makes a project in a folder and namespaces of its own, warms up once, and measures in turns.
+//! `run.sh` runs it. Each section makes a project in a folder and namespaces of its own, warms up
+//! once, and measures in turns.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a program of its own, which prints, waits, reads its environment and starts others"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,9 +28,10 @@ const POLL: Duration = Duration::from_millis(10);
 const SLOW_ROUNDS: usize = 3;
 
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let [_, wharf, rounds, json] = &args[..] else {
-        eprintln!("usage: bench WHARF ROUNDS JSON-FILE (tests/bench/run.sh does it)");
+    // Cargo adds `--bench`.
+    let args: Vec<String> = std::env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let [rounds, json] = &args[..] else {
+        eprintln!("usage: bench ROUNDS JSON-FILE (tests/bench/run.sh does it)");
         exit(2);
     };
     let rounds = rounds.parse().ok().filter(|rounds| *rounds > 0).unwrap_or_else(|| {
@@ -32,8 +39,7 @@ fn main() {
         exit(2);
     });
     let only = std::env::var("WHARF_BENCH_ONLY").unwrap_or_else(|_| "shop monorepo hello".into());
-    let wharf = std::path::absolute(wharf).expect("the program has a path");
-    let bench = Bench::new(wharf, rounds);
+    let bench = Bench::new(PathBuf::from(env!("CARGO_BIN_EXE_wharf")), rounds);
     let mut sections = Vec::new();
     for name in only.split_whitespace() {
         eprintln!("measuring {name}");

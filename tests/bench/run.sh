@@ -10,7 +10,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 tests/testbed/up.sh
 exports=$(tests/testbed/up.sh env)
 eval "$exports"
-cargo build --locked --release
-target=${CARGO_TARGET_DIR:-$PWD/target}
-rustc --edition 2024 -O -o "$target/bench" tests/bench/bench.rs
-exec "$target/bench" "$target/release/wharf" "${1:-10}" "${WHARF_BENCH_JSON:-$target/bench.json}"
+json=${WHARF_BENCH_JSON:-${CARGO_TARGET_DIR:-$PWD/target}/bench.json}
+exec cargo bench --locked --bench side_by_side -- "${1:-10}" "$(realpath -m "$json")"
