@@ -202,10 +202,23 @@ pub struct Examined {
 pub struct Running {
     /// The fingerprint that it was deployed from.
     pub fingerprint: String,
-    /// The images that it was deployed with.
+    /// The images that it was deployed with, as they stand in its manifests.
     pub images: BTreeMap<ArtifactName, ImageRef>,
     /// Helm's revision, where there is one.
     pub revision: Option<u32>,
+}
+
+impl Running {
+    /// Whether it is what `fingerprint` and `images` make.
+    #[must_use]
+    pub fn is_made_of(&self, fingerprint: &str, images: &BTreeMap<ArtifactName, ImageRef>) -> bool {
+        let same = |(name, image): (&ArtifactName, &ImageRef)| {
+            images.get(name).is_some_and(|wanted| image.runs(wanted))
+        };
+        self.fingerprint == fingerprint
+            && self.images.len() == images.len()
+            && self.images.iter().all(same)
+    }
 }
 
 /// A release is ready to be deployed.
@@ -227,6 +240,8 @@ pub struct Rendered {
 pub struct Deployed {
     /// Helm's revision, where there is one.
     pub revision: Option<u32>,
+    /// The project's images in it, as they stand in its manifests.
+    pub images: BTreeMap<ArtifactName, ImageRef>,
     /// Objects that the manifests no longer have and that were deleted.
     pub pruned: Vec<ObjectRef>,
     /// How long it took.

@@ -330,8 +330,9 @@ impl World {
             Effect::Deploy { release, generation } => {
                 let plan = self.rendered[&(release.clone(), generation)].clone();
                 let result = if well {
+                    let images = plan.1.clone();
                     self.runs.insert(release.clone(), plan);
-                    Ok(Deployed { revision: Some(1), ..Deployed::default() })
+                    Ok(Deployed { revision: Some(1), images, ..Deployed::default() })
                 } else {
                     self.runs.remove(&release);
                     Err(end())

@@ -217,9 +217,9 @@ impl ReleaseState {
         if self.failed.as_ref().is_some_and(|failed| failed.wanted.as_ref() == Some(&wanted)) {
             return;
         }
-        let is_running = self.running.as_ref().is_some_and(|running| {
-            running.fingerprint == wanted.fingerprint && running.images == wanted.images
-        });
+        let running = self.running.as_ref();
+        let is_running =
+            running.is_some_and(|running| running.is_made_of(&wanted.fingerprint, &wanted.images));
         if is_running && around.reach == Reach::Deployed {
             self.take_over(undo, effects);
             return self.settle(name, wanted, around, next, effects);
@@ -463,12 +463,12 @@ impl ReleaseState {
             Err(End::Cancelled) => {}
             Err(End::Stale) => self.stale = true,
             Err(End::Failed(failure)) => self.fail(name, failure, Some(work.wanted), effects),
-            Ok(Deployed { revision, pruned, took }) => {
+            Ok(Deployed { revision, images, pruned, took }) => {
                 self.told = None;
                 self.failed = None;
                 self.followed = false;
                 self.announced = true;
-                let Wanted { fingerprint, images } = work.wanted;
+                let fingerprint = work.wanted.fingerprint;
                 self.running = Some(Running { fingerprint, images, revision });
                 effects.push(told(name, ReleaseNews::Deployed { revision, pruned, took }));
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Generation, ImageRef, Undo};
+use crate::model::{Digest, Generation, ImageRef, Undo};
 use crate::report::{ArtifactNews, Failure, ReleaseNews, Report};
 
 use super::laws::{artifact, project, release};
@@ -173,6 +173,34 @@ fn nothing_is_touched_when_everything_runs_as_it_should() {
         .collect();
     assert_eq!(acts, Vec::<String>::new());
     assert_eq!(story.effects.iter().filter_map(line).next_back().unwrap(), "round over, 0 failed");
+}
+
+#[test]
+fn a_release_runs_as_wanted_where_its_chart_bears_no_digest_and_else_only_with_the_same_one() {
+    let with = |digit: &str| {
+        let digest = Digest::parse(&format!("sha256:{}", digit.repeat(64))).unwrap();
+        image("web", "1").with_digest(digest)
+    };
+    let mut options = Options::new(Goal::Watching);
+    options.pushes = true;
+    for (runs, comes_to) in [
+        (image("web", "1"), "settle shop"),
+        (with("0"), "settle shop"),
+        (with("1"), "render shop"),
+        (image("web", "0"), "render shop"),
+    ] {
+        let mut story = Story::new(options.clone());
+        for name in ["base", "web"] {
+            story.hashed(name, "1");
+        }
+        story.hashed("api", "1");
+        story.examined("db", &[], None);
+        let images = [(artifact("web"), runs.clone())].into();
+        let running = Running { fingerprint: "f".into(), images, revision: Some(3) };
+        story.examined("shop", &["web"], Some(running));
+        let told = story.seen("web", Seen { delivered: Some(with("0")), built: true });
+        assert!(told.iter().any(|line| line == comes_to), "{runs}: {told:?}");
+    }
 }
 
 #[test]

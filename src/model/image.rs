@@ -305,6 +305,16 @@ impl ImageRef {
         text
     }
 
+    /// Whether a manifest in which this reference stands runs `wanted`. Not every chart can bear a
+    /// digest; where it does not, the tag decides.
+    #[must_use]
+    pub fn runs(&self, wanted: &Self) -> bool {
+        match self.digest {
+            Some(_) => self == wanted,
+            None => *self == wanted.without_digest(),
+        }
+    }
+
     /// Whether both mean the same repository (`api` and `docker.io/library/api` do).
     #[must_use]
     pub fn same_repository(&self, other: &Self) -> bool {

@@ -39,6 +39,21 @@ fn a_short_name_and_its_full_form_are_the_same_repository() {
 }
 
 #[test]
+fn a_reference_without_digest_runs_every_image_of_its_tag() {
+    let tagged = ImageRef::parse("acme/api:1").unwrap();
+    let pinned = |digit: &str| {
+        tagged.with_digest(Digest::parse(&format!("sha256:{}", digit.repeat(64))).unwrap())
+    };
+    assert!(tagged.runs(&tagged));
+    assert!(tagged.runs(&pinned("0")), "its tag is all that the chart can bear");
+    assert!(pinned("0").runs(&pinned("0")));
+    assert!(!pinned("0").runs(&pinned("1")));
+    assert!(!pinned("0").runs(&tagged));
+    assert!(!tagged.runs(&ImageRef::parse("acme/api:2").unwrap()));
+    assert!(!tagged.runs(&ImageRef::parse("acme/web:1").unwrap()));
+}
+
+#[test]
 fn platforms_are_read_and_written() {
     for text in ["linux/amd64", "linux/arm/v7"] {
         assert_eq!(Platform::parse(text).unwrap().to_string(), text);

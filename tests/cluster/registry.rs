@@ -1,6 +1,7 @@
 //! Images that go through a registry: pushed with the user's login, deployed by digest.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 
 use base64::Engine as _;
 
@@ -18,12 +19,25 @@ fn project(registry: &str) -> Project {
     project
 }
 
+/// The image of the page's deployment.
+const IMAGE: &str = "jsonpath={.spec.template.spec.containers[0].image}";
+
+/// What wharf keeps of the project in the cluster.
+fn record(project: &Project) -> String {
+    let data = "jsonpath={.data.record}";
+    let data = kubectl(&["get", "secret", "wharf.web", "-n", project.namespace(), "-o", data]);
+    let packed = base64::engine::general_purpose::STANDARD.decode(data).expect("it is base64");
+    let mut text = String::new();
+    let mut unpacked = flate2::read::GzDecoder::new(packed.as_slice());
+    unpacked.read_to_string(&mut text).expect("it is packed text");
+    text
+}
+
 /// Waits until the page is served by pods whose image is named by digest.
 fn runs_by_digest(project: &Project, port: u16, registry: &str) {
     let page = project.read("www/index.html");
     wait_for("the page", || (get(port, "/")? == page).then_some(()));
-    let image = "jsonpath={.spec.template.spec.containers[0].image}";
-    let image = kubectl(&["get", "deployment", "web", "-n", project.namespace(), "-o", image]);
+    let image = kubectl(&["get", "deployment", "web", "-n", project.namespace(), "-o", IMAGE]);
     let start = format!("{registry}/acme/web:");
     assert!(image.starts_with(&start) && image.contains("@sha256:"), "{image}");
 }
@@ -59,6 +73,28 @@ fn an_image_is_pushed_and_deployed_by_digest() {
     assert!(ended.success());
     let found = reports.iter().find(|told| told["news"] == "unchanged").map(|told| &told["found"]);
     assert_eq!(found, Some(&serde_json::json!("registry")), "{reports:?}");
+
+    // A chart that does more with the tag than name an image with it cannot bear a digest.
+    let label = "labels: {app: web, version: \"{{ .Values.image.tag }}\"}}";
+    project.edit(
+        "chart/templates/web.yaml",
+        "{labels: {app: web}}\n    spec",
+        &format!("{{{label}\n    spec"),
+    );
+    let run = |news: &str| {
+        let (ended, reports) = Wharf::run(&project, &["run"]);
+        let told = |wanted: &str| {
+            reports.iter().any(|told| told["name"] == "web" && told["news"] == wanted)
+        };
+        assert!(ended.success() && told(news), "{reports:?}");
+        reports.iter().filter(|told| told["news"] == "deploying").count()
+    };
+    assert_eq!(run("deployed"), 1);
+    let image = kubectl(&["get", "deployment", "web", "-n", project.namespace(), "-o", IMAGE]);
+    assert!(!image.contains('@'), "{image}");
+    let record = record(&project);
+    assert!(record.contains(&format!("\"{image}\"")), "what was rendered is recorded: {record}");
+    assert_eq!(run("unchanged"), 0, "what runs is what is wanted");
 }
 
 #[test]

@@ -162,7 +162,6 @@ impl House {
         &self,
         release: &Release,
         rendered: Rendered,
-        images: BTreeMap<ArtifactName, ImageRef>,
         keep_data: bool,
         may_repair: bool,
     ) -> Result<Plan, Failure> {
@@ -179,7 +178,7 @@ impl House {
             values: rendered.values,
             post_renderer,
             fingerprint: rendered.fingerprint,
-            images,
+            images: rendered.images,
             keep_data,
             standing: self.standing,
             may_repair,

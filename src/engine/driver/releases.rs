@@ -188,8 +188,7 @@ async fn prepare(
     let rendered = render::render(scope, release, &shape, images);
     let rendered = rendered.await.map_err(|error| error.failure())?;
     let yaml = rendered.yaml.clone();
-    let (images, may_repair) = (images.clone(), wishes.remembered);
-    let plan = house.plan(release, rendered, images, wishes.keep_data, may_repair).await?;
+    let plan = house.plan(release, rendered, wishes.keep_data, wishes.remembered).await?;
     let Some(scope) = &house.deploy else {
         return Ok((Rendered::default(), Prepared { plan, found: None, yaml }));
     };
@@ -227,7 +226,10 @@ fn why(
     if record.fingerprint != fingerprint {
         return "its chart, values or manifests changed".to_owned();
     }
-    let changed = images.iter().filter(|(name, image)| record.images.get(*name) != Some(image));
+    let runs = |(name, image): &(&ArtifactName, &ImageRef)| {
+        record.images.get(*name).is_some_and(|recorded| recorded.runs(image))
+    };
+    let changed = images.iter().filter(|image| !runs(image));
     let changed: Vec<&str> = changed.map(|(name, _)| name.as_str()).collect();
     match changed.as_slice() {
         [] => "what runs is not as it was left".to_owned(),
@@ -247,8 +249,9 @@ pub(super) async fn deploy(
     match deployed {
         Err(end) => Done::of(Event::Deployed { release, generation, result: Err(end) }),
         Ok(deployed) => {
+            let images = prepared.map(|prepared| prepared.plan.images.clone()).unwrap_or_default();
             let (revision, pruned) = (deployed.revision, deployed.pruned);
-            let result = Ok(Deployed { revision, pruned, took: began.elapsed() });
+            let result = Ok(Deployed { revision, images, pruned, took: began.elapsed() });
             let event = Event::Deployed { release: release.clone(), generation, result };
             Done::keeping(event, Kept::Deployed(release, deployed.inventory))
         }
