@@ -78,6 +78,7 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set')
             [CompletionResult]::new('--keep-data', '--keep-data', [CompletionResultType]::ParameterName, 'On leaving, keep the claims for volumes and their data')
             [CompletionResult]::new('--rollback', '--rollback', [CompletionResultType]::ParameterName, 'On leaving, take releases that were installed before back to the revision that was found')
+            [CompletionResult]::new('--strict-helm', '--strict-helm', [CompletionResultType]::ParameterName, 'Let every change go through `helm upgrade`, also one of images alone')
             [CompletionResult]::new('--manual', '--manual', [CompletionResultType]::ParameterName, 'Let saves wait until `r` is pressed')
             [CompletionResult]::new('--poll', '--poll', [CompletionResultType]::ParameterName, 'Look for changed files again and again, where the system tells of none (network folders)')
             [CompletionResult]::new('--no-cache', '--no-cache', [CompletionResultType]::ParameterName, 'Build every image anew, without any cache')

@@ -673,7 +673,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__dev)
-            opts="-f -p -m -C -n -v -q -h --cleanup --keep-data --rollback --manual --poll --tail --port-forward --no-cache --platform --record --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-f -p -m -C -n -v -q -h --cleanup --keep-data --rollback --strict-helm --manual --poll --tail --port-forward --no-cache --platform --record --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

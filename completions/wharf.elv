@@ -74,6 +74,7 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --color 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set'
             cand --keep-data 'On leaving, keep the claims for volumes and their data'
             cand --rollback 'On leaving, take releases that were installed before back to the revision that was found'
+            cand --strict-helm 'Let every change go through `helm upgrade`, also one of images alone'
             cand --manual 'Let saves wait until `r` is pressed'
             cand --poll 'Look for changed files again and again, where the system tells of none (network folders)'
             cand --no-cache 'Build every image anew, without any cache'

@@ -71,6 +71,7 @@ always\t''
 never\t''"
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -l keep-data -d 'On leaving, keep the claims for volumes and their data'
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -l rollback -d 'On leaving, take releases that were installed before back to the revision that was found'
+complete -c wharf -n "__fish_wharf_using_subcommand dev" -l strict-helm -d 'Let every change go through `helm upgrade`, also one of images alone'
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -l manual -d 'Let saves wait until `r` is pressed'
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -l poll -d 'Look for changed files again and again, where the system tells of none (network folders)'
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -l no-cache -d 'Build every image anew, without any cache'

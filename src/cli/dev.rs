@@ -28,6 +28,9 @@ pub struct DevArgs {
     /// On leaving, take releases that were installed before back to the revision that was found
     #[arg(long = "rollback")]
     roll_back: bool,
+    /// Let every change go through `helm upgrade`, also one of images alone
+    #[arg(long)]
+    strict_helm: bool,
     /// Let saves wait until `r` is pressed
     #[arg(long)]
     manual: bool,
@@ -56,6 +59,7 @@ impl DevArgs {
             cleanup: self.cleanup,
             keep_data: self.keep_data,
             roll_back: self.roll_back,
+            strict_helm: self.strict_helm,
             manual: self.manual,
             poll: self.poll,
             tail: self.tail,

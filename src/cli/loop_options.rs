@@ -50,6 +50,8 @@ pub struct LoopOptions {
     pub manual: bool,
     /// Look at files again and again instead of asking the system for events.
     pub poll: bool,
+    /// Every change of a Helm release goes through Helm.
+    pub strict_helm: bool,
     /// Wait until releases are ready.
     pub wait: bool,
     /// Show logs.
@@ -83,6 +85,7 @@ impl LoopOptions {
             roll_back: false,
             manual: false,
             poll: false,
+            strict_helm: false,
             wait: true,
             tail: stays,
             port_forward: stays,

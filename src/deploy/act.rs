@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::look::Found;
 use super::manifest::{self, Manifest};
 use super::record::{self, LeftAs, Part, Recorded, ReleaseRecord};
-use super::{DeployError, DeployScope, MANAGER, Plan, apply, helm, left, live, prune, storage};
+use super::{
+    DeployError, DeployScope, Installed, MANAGER, Plan, apply, helm, left, live, prune, storage,
+};
 use crate::cluster::Cluster;
 use crate::model::{Namespace, ObjectRef, ReleaseName};
 use crate::report::ReleaseNews;
@@ -28,6 +30,10 @@ pub struct Deployed {
     pub pruned: Vec<ObjectRef>,
     /// What the release consists of, hooks left out.
     pub inventory: Vec<ObjectRef>,
+    /// Objects that are not as the record had them before.
+    pub changed: Vec<ObjectRef>,
+    /// What a later [`super::swap`] starts from; absent where Helm did not say what it installed.
+    pub installed: Option<Installed>,
 }
 
 /// Deploys `plan` and records it. What [`super::undo_for`] said must be on disk by now.
@@ -63,6 +69,12 @@ pub async fn deploy(
             parts.extend(placed(scope, plan, &upgraded.hooks, Part::Hook, found).await?);
             parts.extend(done.inventory.into_iter().filter(|one| one.part == Part::Definition));
             done.inventory = parts;
+            deployed.installed = Some(Installed {
+                revision: upgraded.revision,
+                server_side: upgraded.server_side,
+                images: plan.images.clone(),
+                objects: upgraded.objects,
+            });
         }
     } else {
         let applied = apply::apply(scope, plan, found, cancel).await?;
@@ -72,6 +84,12 @@ pub async fn deploy(
         done.inventory =
             applied.into_iter().map(|object| recorded(object, Part::Object, found)).collect();
         done.inventory = with_passing(done.inventory, plan);
+        deployed.installed = Some(Installed {
+            revision: None,
+            server_side: true,
+            images: plan.images.clone(),
+            objects: plan.objects.clone(),
+        });
         if plan.standing {
             done.manifests_kept = left::keep(scope, plan).await?;
         }
@@ -80,6 +98,15 @@ pub async fn deploy(
     read_anew(scope, &mut done.inventory).await?;
     done.fingerprint.clone_from(&plan.fingerprint);
     write(scope, plan, &done, made_namespace).await?;
+    let before = |one: &Recorded| found.recorded(&one.object).cloned();
+    let is_changed = |one: &&Recorded| {
+        one.part == Part::Object
+            && before(one).is_none_or(|before| {
+                before.generation != one.generation || before.content != one.content
+            })
+    };
+    let changed = done.inventory.iter().filter(is_changed);
+    deployed.changed = changed.map(|one| one.object.clone()).collect();
     let parts = done.inventory.into_iter();
     deployed.inventory = parts.filter(|one| one.part != Part::Hook).map(|one| one.object).collect();
     Ok(deployed)
@@ -90,10 +117,7 @@ async fn read_anew(scope: &DeployScope, inventory: &mut [Recorded]) -> Result<()
     let live = live::read(&scope.cluster, inventory.iter().map(|one| &one.object)).await?;
     for one in inventory {
         let Some(live) = live.get(&one.object) else { continue };
-        one.uid = live.metadata.uid.clone().unwrap_or_default();
-        one.generation = live.metadata.generation;
-        one.replicas = live::replicas(live);
-        one.content = live::content(live);
+        one.see(live);
     }
     Ok(())
 }
@@ -115,6 +139,7 @@ pub(super) async fn went_back(
         let recorded = record::read(&scope, namespace).await?.releases.remove(release);
         let Some(mut recorded) = recorded else { continue };
         recorded.fingerprint.clear();
+        recorded.lagging = None;
         let left = recorded.left.clone().filter(|left| left.revision == revision);
         if let Some(left) = left {
             let newest = storage::status(cluster, namespace, release).await?;
@@ -206,6 +231,7 @@ async fn intended(
         fingerprint: String::new(),
         images: plan.images.clone(),
         revision: before.and_then(|record| record.revision),
+        lagging: None,
         helm: plan.is_helm(),
         standing: plan.standing || before.is_some_and(|record| record.standing),
         found: match before {

@@ -73,6 +73,14 @@ pub enum DeployError {
         /// What its pod wrote last.
         last_lines: Vec<String>,
     },
+    /// An object is not as it was a moment ago.
+    #[error("{object} of `{release}` was changed by somebody else meanwhile")]
+    Overtaken {
+        /// Which release.
+        release: ReleaseName,
+        /// Which object.
+        object: ObjectRef,
+    },
     /// The server refuses a manifest.
     #[error("{what} of `{release}` is not valid")]
     Invalid {
@@ -220,6 +228,7 @@ impl DeployError {
             Self::Incomplete { .. } => "wharf::deploy::incomplete",
             Self::BadNamespace { .. } => "wharf::deploy::bad_namespace",
             Self::Refused { .. } => "wharf::deploy::refused",
+            Self::Overtaken { .. } => "wharf::deploy::overtaken",
             Self::TooSlow { .. } => "wharf::deploy::too_slow",
             Self::RecordBusy { .. } => "wharf::deploy::record_busy",
             Self::Cancelled { .. } => "wharf::deploy::cancelled",
@@ -235,6 +244,9 @@ impl DeployError {
             Self::HelmMissing => work
                 .help("install Helm 3 or 4: https://helm.sh/docs/intro/install/")
                 .help("or deploy plain manifests: `manifests:` or `kustomize:` in wharf.yaml"),
+            Self::Overtaken { object, .. } => {
+                work.help(format!("see who: `kubectl get {} -o yaml`", object.by_hand()))
+            }
             Self::Helm { source, .. } => source.explain(work),
             Self::Template { why, .. } => work.because(why),
             Self::MissingDependency { chart, .. } => {

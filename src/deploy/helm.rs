@@ -52,6 +52,7 @@ impl Helm {
 #[derive(Debug, Default)]
 pub(super) struct Upgraded {
     pub(super) revision: Option<u32>,
+    pub(super) server_side: bool,
     pub(super) objects: Vec<Value>,
     pub(super) hooks: Vec<Value>,
 }
@@ -108,7 +109,8 @@ pub(super) async fn upgrade(
         return Ok(Upgraded::default());
     };
     Ok(Upgraded {
-        revision: told["version"].as_u64().and_then(|revision| u32::try_from(revision).ok()),
+        revision: storage::revision_of(&told),
+        server_side: storage::is_applied_by_server(&told),
         objects: storage::objects_of(&told),
         hooks: storage::hooks_of(&told),
     })

@@ -3,8 +3,9 @@
 //! Comes in: a [`Plan`], rendered objects and what they were made from. Goes out: what was
 //! deployed, recorded in the cluster itself. In between: [`look`] (what is there, whose it is,
 //! what others did to it), [`survey`] (which of the plan's objects exist), [`undo_for`] (how it
-//! will be taken back) and [`deploy`], the only one that changes anything. Knows nothing of how
-//! images are built or manifests rendered, and does not wait for pods.
+//! will be taken back), and the two that change something: [`deploy`], and [`swap`] where nothing
+//! but images differs (which [`swap_for`] finds out). Knows nothing of how images are built or
+//! manifests rendered, and does not wait for pods.
 
 mod act;
 mod apply;
@@ -24,6 +25,7 @@ mod record;
 mod remove;
 mod said_by_helm;
 mod storage;
+mod swap;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -48,6 +50,7 @@ pub use order::{in_order, is_built_in};
 pub use record::{LeftAs, Part, ProjectRecord, Recorded, ReleaseRecord};
 pub use remove::{Removal, remove};
 pub use storage::{HelmObjects, HelmStatus, helm_objects};
+pub use swap::{Installed, Swap, installed, swap, swap_for};
 pub use undo::{UndoOptions, claims_that_go, kept, owed, undo_for};
 
 /// The name under which wharf owns fields and labels objects.

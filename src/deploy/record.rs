@@ -10,11 +10,11 @@ use std::io::{Read as _, Write as _};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
+use kube::api::{DeleteParams, DynamicObject, ListParams, ObjectMeta, PostParams, Preconditions};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use super::{DeployError, DeployScope, MANAGER};
+use super::{DeployError, DeployScope, MANAGER, live};
 use crate::cluster::{Cluster, is_gone};
 use crate::model::{ArtifactName, ImageRef, Namespace, ObjectRef, ProjectName, ReleaseName, Undo};
 
@@ -53,6 +53,10 @@ pub struct ReleaseRecord {
     pub images: BTreeMap<ArtifactName, ImageRef>,
     /// Helm's revision; absent for plain manifests.
     pub revision: Option<u32>,
+    /// The project's images in Helm's newest revision, where other ones run: its history lags
+    /// behind until an upgrade records what runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lagging: Option<BTreeMap<ArtifactName, ImageRef>>,
     /// It is a Helm release.
     pub helm: bool,
     /// It stays when the session ends: `run` left it there.
@@ -191,6 +195,16 @@ impl ReleaseRecord {
         let extras = made(|part| part != Part::Object);
         let namespace = namespace.clone();
         (!self.found).then_some(Undo::HelmRelease { release, namespace, extras, claims })
+    }
+}
+
+impl Recorded {
+    /// Records the object as it is.
+    pub(super) fn see(&mut self, live: &DynamicObject) {
+        self.uid = live.metadata.uid.clone().unwrap_or_default();
+        self.generation = live.metadata.generation;
+        self.replicas = live::replicas(live);
+        self.content = live::content(live);
     }
 }
 

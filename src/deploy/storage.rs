@@ -117,7 +117,17 @@ pub(super) async fn is_server_side(
     release: &ReleaseName,
 ) -> Result<bool, DeployError> {
     let newest = newest_release(cluster, namespace, release).await?;
-    Ok(newest.is_some_and(|newest| newest["apply_method"] == "ssa"))
+    Ok(newest.is_some_and(|newest| is_applied_by_server(&newest)))
+}
+
+/// The same of a release, as Helm stores or tells it.
+pub(super) fn is_applied_by_server(release: &Value) -> bool {
+    release["apply_method"] == "ssa"
+}
+
+/// The revision of a release, as Helm stores or tells it.
+pub(super) fn revision_of(release: &Value) -> Option<u32> {
+    release["version"].as_u64().and_then(|revision| u32::try_from(revision).ok())
 }
 
 /// The newest revision as Helm stores it.

@@ -77,6 +77,25 @@ pub enum Effect {
         /// Which attempt.
         generation: Generation,
     },
+    /// Put other images into what runs, as rendered in this attempt. Answered by `Patched`.
+    Patch {
+        /// Which release.
+        release: ReleaseName,
+        /// Which attempt.
+        generation: Generation,
+    },
+    /// Wait until saves have been quiet for a while. Answered by `Lulled`.
+    Lull {
+        /// Which wait.
+        generation: Generation,
+    },
+    /// Let Helm record what was put in in this attempt. Answered by `Recorded`.
+    Record {
+        /// Which release.
+        release: ReleaseName,
+        /// Which attempt.
+        generation: Generation,
+    },
     /// Wait until a release is ready. Answered by `Settled`.
     Settle {
         /// Which release.
@@ -93,6 +112,11 @@ pub enum Effect {
     },
     /// Cancel what runs for a release; its own event still comes.
     CancelRelease {
+        /// Which release.
+        release: ReleaseName,
+    },
+    /// Cancel Helm's recording; its own event still comes.
+    CancelRecord {
         /// Which release.
         release: ReleaseName,
     },

@@ -84,6 +84,26 @@ pub enum Event {
         /// How it went.
         result: Result<Deployed, End>,
     },
+    /// Answers `Patch`.
+    Patched {
+        /// Which release.
+        release: ReleaseName,
+        /// Of which attempt.
+        generation: Generation,
+        /// How it went.
+        result: Result<Patched, End>,
+    },
+    /// Answers `Lull`.
+    Lulled(Generation),
+    /// Answers `Record`.
+    Recorded {
+        /// Which release.
+        release: ReleaseName,
+        /// Of which attempt.
+        generation: Generation,
+        /// How it went.
+        result: Result<Recorded, End>,
+    },
     /// Answers `Settle`.
     Settled {
         /// Which release.
@@ -233,6 +253,9 @@ pub struct Rendered {
     pub claims: Vec<String>,
     /// Why it must be deployed, for a person.
     pub why: String,
+    /// Nothing but images differs from what runs: these can be put in by themselves.
+    #[serde(default)]
+    pub images_alone: bool,
 }
 
 /// A deploy that succeeded.
@@ -244,6 +267,28 @@ pub struct Deployed {
     pub images: BTreeMap<ArtifactName, ImageRef>,
     /// Objects that the manifests no longer have and that were deleted.
     pub pruned: Vec<ObjectRef>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Other images were put into what runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Patched {
+    /// The project's images in it, as they stand in its manifests.
+    pub images: BTreeMap<ArtifactName, ImageRef>,
+    /// Helm's history does not say so yet.
+    pub lags: bool,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Helm's history says what runs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Recorded {
+    /// Helm's revision.
+    pub revision: Option<u32>,
+    /// What Helm found to change besides.
+    pub changed: Vec<ObjectRef>,
     /// How long it took.
     pub took: Duration,
 }

@@ -93,11 +93,17 @@ struct World {
     /// What runs: fingerprint and images.
     runs: BTreeMap<ReleaseName, (String, BTreeMap<ArtifactName, ImageRef>)>,
     rendered: BTreeMap<(ReleaseName, Generation), (String, BTreeMap<ArtifactName, ImageRef>)>,
+    /// What Helm's history says that runs.
+    history: BTreeMap<ReleaseName, (String, BTreeMap<ArtifactName, ImageRef>)>,
     pending: Vec<(Effect, bool)>,
     remembered: Vec<Undo>,
     /// The next steps cannot be put on disk.
     disk_full: bool,
     left: bool,
+    /// Releases stay when the session goes.
+    stays: bool,
+    /// Images may be put into what runs by themselves.
+    fast: bool,
     exited: Option<Exit>,
 }
 
@@ -113,10 +119,13 @@ impl World {
             nodes: BTreeSet::new(),
             runs: BTreeMap::new(),
             rendered: BTreeMap::new(),
+            history: BTreeMap::new(),
             pending: vec![],
             remembered: vec![],
             disk_full: false,
             left: false,
+            stays: false,
+            fast: true,
             exited: None,
         };
         let effects = world.session.begin();
@@ -152,7 +161,11 @@ impl World {
         for effect in effects {
             let is_act = matches!(
                 effect,
-                Effect::Deploy { .. } | Effect::Build { .. } | Effect::Deliver { .. }
+                Effect::Deploy { .. }
+                    | Effect::Patch { .. }
+                    | Effect::Record { .. }
+                    | Effect::Build { .. }
+                    | Effect::Deliver { .. }
             );
             if broken && is_act {
                 refused.push(effect);
@@ -167,6 +180,9 @@ impl World {
                     | Effect::Examine { .. }
                     | Effect::Render { .. }
                     | Effect::Deploy { .. }
+                    | Effect::Patch { .. }
+                    | Effect::Lull { .. }
+                    | Effect::Record { .. }
                     | Effect::Settle { .. }
                     | Effect::RollBack { .. }
                     | Effect::OpenForward(_)
@@ -174,16 +190,24 @@ impl World {
                     | Effect::Unwind(_)
             );
             if starts && self.left {
-                assert!(matches!(effect, Effect::Unwind(_)), "law 4: {effect:?}");
+                let records = matches!(effect, Effect::Record { .. }) && self.stays;
+                assert!(records || matches!(effect, Effect::Unwind(_)), "law 4: {effect:?}");
             }
             match &effect {
-                Effect::Deploy { release, generation } => {
+                Effect::Deploy { release, generation } | Effect::Patch { release, generation } => {
                     let (_, images) = &self.rendered[&(release.clone(), *generation)];
                     for image in images.values() {
                         assert!(self.nodes.contains(image), "law 3: {image} is not delivered");
                     }
                     let undo = undo(release);
                     assert!(self.remembered.contains(&undo), "law 5: {undo:?}");
+                    for (busy, _) in &self.pending {
+                        assert!(!is_helm(busy, release), "law 1: {busy:?} and {effect:?}");
+                    }
+                }
+                Effect::Record { release, .. } => {
+                    let (history, runs) = (self.history.get(release), self.runs.get(release));
+                    assert!(history != runs, "law 8: {release} is recorded already");
                     for (busy, _) in &self.pending {
                         assert!(!is_helm(busy, release), "law 1: {busy:?} and {effect:?}");
                     }
@@ -213,6 +237,11 @@ impl World {
                                 if other == release);
                     }
                 }
+                Effect::CancelRecord { release } => {
+                    for (busy, cancelled) in &mut self.pending {
+                        *cancelled |= matches!(busy, Effect::Record { release: other, .. } if other == release);
+                    }
+                }
                 Effect::Remember(_) if std::mem::take(&mut self.disk_full) => broken = true,
                 Effect::Remember(steps) => self.remembered.extend(steps.iter().cloned()),
                 Effect::Exit(exit) => self.exited = Some(*exit),
@@ -228,6 +257,12 @@ impl World {
             let event = match effect {
                 Effect::Deploy { release, generation } => {
                     Event::Deployed { release, generation, result: Err(End::Failed(failure)) }
+                }
+                Effect::Patch { release, generation } => {
+                    Event::Patched { release, generation, result: Err(End::Failed(failure)) }
+                }
+                Effect::Record { release, generation } => {
+                    Event::Recorded { release, generation, result: Err(End::Failed(failure)) }
                 }
                 Effect::Build { artifact, generation, .. } => {
                     Event::Built { artifact, generation, result: Err(End::Failed(failure)) }
@@ -304,7 +339,11 @@ impl World {
                 Event::Delivered { artifact, generation, result }
             }
             Effect::Examine { release, generation } => {
-                let running = self.runs.get(&release).cloned();
+                let runs = self.runs.get(&release).filter(|runs| {
+                    // Where the history lags behind, it is not as it should be.
+                    self.history.get(&release) == Some(*runs)
+                });
+                let running = runs.cloned();
                 let made = running.is_some().then(|| undo(&release));
                 let examined = Examined {
                     fingerprint: self.charts[&release].to_string(),
@@ -322,8 +361,12 @@ impl World {
             }
             Effect::Render { release, generation, images } => {
                 let fingerprint = self.charts[&release].to_string();
+                // Whether a release is one that may be patched is not the session's to know.
+                let images_alone = self.fast
+                    && self.runs.get(&release).is_some_and(|(runs, _)| *runs == fingerprint);
                 self.rendered.insert((release.clone(), generation), (fingerprint, images));
-                let rendered = Rendered { undo: vec![undo(&release)], ..Rendered::default() };
+                let undo = vec![undo(&release)];
+                let rendered = Rendered { undo, images_alone, ..Rendered::default() };
                 let result = if well { Ok(rendered) } else { Err(failure()) };
                 Event::Rendered { release, generation, result }
             }
@@ -331,13 +374,44 @@ impl World {
                 let plan = self.rendered[&(release.clone(), generation)].clone();
                 let result = if well {
                     let images = plan.1.clone();
-                    self.runs.insert(release.clone(), plan);
+                    self.runs.insert(release.clone(), plan.clone());
+                    self.history.insert(release.clone(), plan);
                     Ok(Deployed { revision: Some(1), images, ..Deployed::default() })
                 } else {
                     self.runs.remove(&release);
+                    self.history.remove(&release);
                     Err(end())
                 };
                 Event::Deployed { release, generation, result }
+            }
+            Effect::Patch { release, generation } => {
+                let plan = self.rendered[&(release.clone(), generation)].clone();
+                // A patch is not cut off.
+                let result = if well || cancelled {
+                    let lags = self.history.get(&release) != Some(&plan);
+                    let images = plan.1.clone();
+                    self.runs.insert(release.clone(), plan);
+                    Ok(Patched { images, lags, took })
+                } else {
+                    Err(end())
+                };
+                Event::Patched { release, generation, result }
+            }
+            Effect::Lull { generation } => Event::Lulled(generation),
+            Effect::Record { release, generation } => {
+                // Helm brings about what was rendered then, whatever runs.
+                let plan = self.rendered[&(release.clone(), generation)].clone();
+                let result = if well {
+                    assert_eq!(self.runs.get(&release), Some(&plan), "law 8: rolled back");
+                    self.history.insert(release.clone(), plan);
+                    Ok(Recorded { revision: Some(2), ..Recorded::default() })
+                } else {
+                    // What a failed upgrade leaves is not known.
+                    self.runs.remove(&release);
+                    self.history.remove(&release);
+                    Err(end())
+                };
+                Event::Recorded { release, generation, result }
             }
             Effect::Settle { release, generation } => {
                 let result = if well { Ok(took) } else { Err(end()) };
@@ -359,6 +433,7 @@ impl World {
                 for step in steps {
                     if let Some(release) = step.release() {
                         self.runs.remove(release);
+                        self.history.remove(release);
                     }
                 }
                 Event::Unwound(vec![])
@@ -431,7 +506,10 @@ fn saved() -> Saved {
 
 fn is_helm(effect: &Effect, release: &ReleaseName) -> bool {
     matches!(effect,
-        Effect::Deploy { release: other, .. } | Effect::RollBack { release: other, .. }
+        Effect::Deploy { release: other, .. }
+            | Effect::Patch { release: other, .. }
+            | Effect::Record { release: other, .. }
+            | Effect::RollBack { release: other, .. }
             if other == release)
 }
 
@@ -510,7 +588,37 @@ proptest! {
                 uses(release).into_iter().map(|name| (name.clone(), truth[&name].clone())).collect();
             let wanted = (fingerprint.to_string(), images);
             prop_assert_eq!(world.runs.get(release), Some(&wanted), "{}", release);
+            prop_assert_eq!(world.history.get(release), Some(&wanted), "{}", release);
         }
+    }
+
+    /// Law 8 at the end of a session whose releases stay: Helm's history says what runs, unless
+    /// the exit code says that something failed. In between it never rolls back what is newer, and
+    /// never records twice.
+    #[test]
+    fn what_stays_is_left_as_recorded(acts in acts(), after in acts()) {
+        let mut world =
+            World::new(Options { cleanup: false, ..Options::new(Goal::Watching) });
+        play(&mut world, acts);
+        world.left = true;
+        world.stays = true;
+        world.tell(Event::Interrupted);
+        play(&mut world, after);
+        world.quiet();
+        prop_assert!(world.exited.is_some());
+        if world.exited == Some(Exit::Done) {
+            prop_assert_eq!(&world.runs, &world.history);
+        }
+    }
+
+    /// Without the fast way every change of what runs is an upgrade.
+    #[test]
+    fn without_the_fast_way_nothing_is_patched(acts in acts()) {
+        let mut world = World::new(Options::new(Goal::Watching));
+        world.fast = false;
+        play(&mut world, acts);
+        world.quiet();
+        prop_assert_eq!(&world.runs, &world.history);
     }
 
     /// Law 6 without a key: either it runs, or a failure says why not.
@@ -541,7 +649,7 @@ proptest! {
         play(&mut world, after);
         world.quiet();
         prop_assert_eq!(world.exited, Some(Exit::Done));
-        prop_assert!(world.runs.is_empty());
+        prop_assert!(world.runs.is_empty() && world.history.is_empty());
     }
 
     /// A second interrupt ends at once, wherever the first one has got to.
@@ -566,6 +674,7 @@ proptest! {
         for (release, fingerprint) in world.charts.clone() {
             let images = uses(&release).into_iter().map(|name| (name.clone(), truth[&name].clone()));
             let runs = (fingerprint.to_string(), images.collect());
+            world.history.insert(release.clone(), runs.clone());
             world.runs.insert(release, runs);
         }
         let names: Vec<ReleaseName> = world.charts.keys().cloned().collect();

@@ -20,7 +20,8 @@ mod tests;
 pub use driver::run;
 pub use effect::{Effect, Exit};
 pub use event::{
-    Built, Delivered, Deployed, End, Event, Examined, Hashed, Nudge, Rendered, Running, Saved, Seen,
+    Built, Delivered, Deployed, End, Event, Examined, Hashed, Nudge, Patched, Recorded, Rendered,
+    Running, Saved, Seen,
 };
 pub use goal::{Goal, Only, Options};
 pub use request::{Inbox, Outcome, Request};

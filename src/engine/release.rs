@@ -1,6 +1,7 @@
 //! A release on its way: examined, rendered, deployed, settled.
 //!
-//! One slot of work, so that there is at most one Helm operation per release. What is wanted is
+//! One slot of work, so that there is at most one operation per release; only waiting until it is
+//! ready goes on beside Helm's recording of what was put in without it. What is wanted is
 //! always derived anew from the images and the examination; a result for something else than
 //! what is wanted by now changes nothing.
 
@@ -11,7 +12,7 @@ use crate::model::{ArtifactName, Generation, ImageRef, ReleaseName, Undo};
 use crate::report::{Failure, ReleaseNews, Report};
 
 use super::effect::Effect;
-use super::event::{Deployed, End, Examined, Rendered, Running};
+use super::event::{Deployed, End, Examined, Patched, Recorded, Rendered, Running};
 
 /// What is known of one release.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -28,6 +29,10 @@ pub(super) struct ReleaseState {
     /// It is ready, or ready enough where nobody waits.
     live: bool,
     work: Option<Work>,
+    /// The attempt whose images run although Helm's history does not say so.
+    unrecorded: Option<Unrecorded>,
+    /// Helm records it at the moment.
+    recording: Option<Recording>,
     /// What was rendered last and not deployed yet.
     rendered: Option<Prepared>,
     failed: Option<Failed>,
@@ -70,6 +75,19 @@ struct Prepared {
     wanted: Wanted,
     undo: Vec<Undo>,
     why: String,
+    images_alone: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Unrecorded {
+    generation: Generation,
+    wanted: Wanted,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Recording {
+    generation: Generation,
+    cancelled: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -84,6 +102,7 @@ struct Work {
 enum Step {
     Render,
     Deploy,
+    Patch,
     Settle,
     RollBack,
 }
@@ -175,19 +194,44 @@ impl ReleaseState {
 
     /// Something is under way.
     pub(super) fn is_busy(&self) -> bool {
-        self.examining.is_some() || self.work.is_some()
+        self.examining.is_some() || self.work.is_some() || self.recording.is_some()
+    }
+
+    /// It is being brought to what is wanted, or looked at for that.
+    pub(super) fn is_changing(&self) -> bool {
+        let waits = self.work.as_ref().is_none_or(|work| work.step == Step::Settle);
+        self.stale || self.examining.is_some() || self.recording.is_some() || !waits
     }
 
     /// An act is under way that must report back before the session may leave.
     pub(super) fn is_acting(&self) -> bool {
-        self.work.as_ref().is_some_and(|work| matches!(work.step, Step::Deploy | Step::RollBack))
+        let acts = |work: &Work| matches!(work.step, Step::Deploy | Step::Patch | Step::RollBack);
+        self.recording.is_some() || self.work.as_ref().is_some_and(acts)
     }
 
-    /// Cancels what runs, on the way out.
-    pub(super) fn cancel(&mut self, name: &ReleaseName, effects: &mut Vec<Effect>) {
+    /// Cancels what runs, on the way out. Helm's recording goes on where the release `stays`.
+    pub(super) fn cancel(&mut self, name: &ReleaseName, stays: bool, effects: &mut Vec<Effect>) {
         if let Some(work) = self.work.as_mut().filter(|work| !work.cancelled) {
             work.cancelled = true;
             effects.push(Effect::CancelRelease { release: name.clone() });
+        }
+        if let Some(recording) = self.recording.as_mut().filter(|one| !stays && !one.cancelled) {
+            recording.cancelled = true;
+            effects.push(Effect::CancelRecord { release: name.clone() });
+        }
+    }
+
+    /// Helm's history does not say what runs, and nothing is under way that changes this.
+    pub(super) fn owes_a_record(&self) -> bool {
+        self.unrecorded.is_some() && self.recording.is_none() && !self.is_acting()
+    }
+
+    /// Lets Helm record what runs.
+    pub(super) fn record(&mut self, name: &ReleaseName, effects: &mut Vec<Effect>) {
+        let owed = self.unrecorded.as_ref().map(|one| one.generation);
+        if let Some(generation) = owed.filter(|_| self.owes_a_record()) {
+            self.recording = Some(Recording { generation, cancelled: false });
+            effects.push(Effect::Record { release: name.clone(), generation });
         }
     }
 
@@ -223,6 +267,10 @@ impl ReleaseState {
         if is_running && around.reach == Reach::Deployed {
             self.take_over(undo, effects);
             return self.settle(name, wanted, around, next, effects);
+        }
+        // What would be looked at is changing.
+        if self.recording.is_some() {
+            return self.end_settling(name, effects);
         }
         self.replace(name, wanted, around, undo, next, effects);
     }
@@ -345,14 +393,25 @@ impl ReleaseState {
         self.hold = None;
         self.live = false;
         self.running = None;
-        self.work = Some(Work {
-            generation,
-            wanted: prepared.wanted,
-            step: Step::Deploy,
-            cancelled: false,
-        });
         effects.push(told(name, ReleaseNews::Deploying { why: prepared.why }));
-        effects.push(Effect::Deploy { release: name.clone(), generation });
+        let step = if prepared.images_alone { Step::Patch } else { Step::Deploy };
+        self.act(
+            name,
+            Work { generation, wanted: prepared.wanted, step, cancelled: false },
+            effects,
+        );
+    }
+
+    fn act(&mut self, name: &ReleaseName, work: Work, effects: &mut Vec<Effect>) {
+        let (release, generation) = (name.clone(), work.generation);
+        if work.step == Step::Patch {
+            effects.push(Effect::Patch { release, generation });
+        } else {
+            // An upgrade records what runs, whatever that was before.
+            self.unrecorded = None;
+            effects.push(Effect::Deploy { release, generation });
+        }
+        self.work = Some(work);
     }
 
     /// What is being waited for is old: the slot is needed.
@@ -443,8 +502,9 @@ impl ReleaseState {
                 self.fail(name, failure, Some(work.wanted), effects);
                 Staying::default()
             }
-            Ok(Rendered { undo, kept, claims, why }) => {
-                self.rendered = Some(Prepared { generation, wanted: work.wanted, undo, why });
+            Ok(Rendered { undo, kept, claims, why, images_alone }) => {
+                let wanted = work.wanted;
+                self.rendered = Some(Prepared { generation, wanted, undo, why, images_alone });
                 Staying { kept, claims }
             }
         }
@@ -475,6 +535,74 @@ impl ReleaseState {
         }
     }
 
+    /// Answers `Patch`. Whatever kept it from being done: a deploy does the same, and more.
+    pub(super) fn on_patched(
+        &mut self,
+        name: &ReleaseName,
+        generation: Generation,
+        result: Result<Patched, End>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(work) = self.finish(generation, Step::Patch) else { return };
+        match result {
+            Err(_) if work.cancelled => {}
+            Err(_) => self.act(name, Work { step: Step::Deploy, ..work }, effects),
+            Ok(Patched { images, lags, took }) => {
+                self.told = None;
+                self.failed = None;
+                self.followed = false;
+                self.announced = true;
+                let fingerprint = work.wanted.fingerprint.clone();
+                self.unrecorded = lags.then_some(Unrecorded { generation, wanted: work.wanted });
+                self.running = Some(Running { fingerprint, images, revision: None });
+                effects.push(told(name, ReleaseNews::Patched { took }));
+            }
+        }
+    }
+
+    /// Answers `Record`. Returns whether Helm's history says what runs.
+    pub(super) fn on_recorded(
+        &mut self,
+        name: &ReleaseName,
+        generation: Generation,
+        result: Result<Recorded, End>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        if self.recording.take_if(|recording| recording.generation == generation).is_none() {
+            return true;
+        }
+        let unrecorded = self.unrecorded.take();
+        match result {
+            Ok(Recorded { revision, changed, took }) => {
+                if let Some(running) = &mut self.running {
+                    running.revision = revision;
+                }
+                if !changed.is_empty() {
+                    // What Helm made of it stands, and has to become ready.
+                    self.live = false;
+                    self.end_settling(name, effects);
+                }
+                effects.push(told(name, ReleaseNews::Recorded { revision, changed, took }));
+                true
+            }
+            Err(end) => {
+                // A deploy does it again, once there is a reason for one.
+                self.running = None;
+                self.live = false;
+                self.end_settling(name, effects);
+                match end {
+                    End::Cancelled => {}
+                    End::Stale => self.stale = true,
+                    End::Failed(failure) => {
+                        let wanted = unrecorded.map(|one| one.wanted);
+                        self.fail(name, failure, wanted, effects);
+                    }
+                }
+                false
+            }
+        }
+    }
+
     /// Answers `Settle`.
     pub(super) fn on_settled(
         &mut self,
@@ -489,7 +617,8 @@ impl ReleaseState {
             Err(End::Cancelled | End::Stale) => {}
             Err(End::Failed(failure)) => {
                 self.fail(name, failure, Some(work.wanted.clone()), effects);
-                if rollback {
+                if rollback && self.recording.is_none() {
+                    self.unrecorded = None;
                     self.work = Some(Work { step: Step::RollBack, cancelled: false, ..work });
                     effects.push(Effect::RollBack { release: name.clone(), generation });
                 }

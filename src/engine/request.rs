@@ -34,6 +34,8 @@ pub struct Request {
     pub keep_data: bool,
     /// On leaving, take Helm releases that were there before back to the revision that was found.
     pub roll_back: bool,
+    /// Every change of a Helm release goes through Helm.
+    pub strict_helm: bool,
     /// Wait until releases are ready.
     pub wait: bool,
     /// Show logs.

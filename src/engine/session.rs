@@ -17,6 +17,7 @@ use super::release::ReleaseState;
 
 mod forwards;
 mod leaving;
+mod recording;
 mod round;
 mod settings;
 mod wants;
@@ -52,6 +53,8 @@ pub struct Session {
     config_failed: Option<Failure>,
     /// Undo steps of releases that the configuration dropped, while they run.
     unwinding: Vec<Undo>,
+    /// The wait for saves to be quiet that counts.
+    lull: Option<Generation>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +94,7 @@ impl Session {
             reading: None,
             config_failed: None,
             unwinding: Vec::new(),
+            lull: None,
             options,
             project,
         };
@@ -156,6 +160,7 @@ impl Session {
             Event::ForwardOpened { forward, result } => {
                 self.on_forward(&forward, result, &mut effects);
             }
+            Event::Lulled(generation) => self.on_lulled(generation, &mut effects),
             Event::Crashed(failure) => effects.push(Effect::Tell(Report::Failed(failure))),
             // Whoever sees first that it is another cluster: nothing more is done.
             finished => match other_cluster(&finished).cloned() {
@@ -215,6 +220,15 @@ impl Session {
                     state.on_deployed(&release, generation, result, effects);
                 }
             }
+            Event::Patched { release, generation, result } => {
+                self.retry_forwards();
+                if let Some(state) = self.releases.get_mut(&release) {
+                    state.on_patched(&release, generation, result, effects);
+                }
+            }
+            Event::Recorded { release, generation, result } => {
+                self.on_recorded(&release, generation, result, effects);
+            }
             Event::Settled { release, generation, result } => {
                 let rollback = self.rolls_back(&release) && self.phase == Phase::Running;
                 if let Some(state) = self.releases.get_mut(&release) {
@@ -258,6 +272,7 @@ impl Session {
     }
 
     fn take_in_save(&mut self, saved: Saved, effects: &mut Vec<Effect>) {
+        self.lull = None;
         for artifact in &saved.artifacts {
             if let Some(state) = self.artifacts.get_mut(artifact) {
                 state.mark_stale();
@@ -326,6 +341,7 @@ impl Session {
         self.open_forwards(effects);
         self.tell_cause(since, effects);
         self.end_round(effects);
+        self.wait_for_a_lull(effects);
     }
 }
 
@@ -373,6 +389,8 @@ fn other_cluster(event: &Event) -> Option<&Failure> {
     | Event::RolledBack { result: Err(failure), .. }
     | Event::Delivered { result: Err(End::Failed(failure)), .. }
     | Event::Deployed { result: Err(End::Failed(failure)), .. }
+    | Event::Patched { result: Err(End::Failed(failure)), .. }
+    | Event::Recorded { result: Err(End::Failed(failure)), .. }
     | Event::Settled { result: Err(End::Failed(failure)), .. }) = event
     else {
         return None;

@@ -285,6 +285,22 @@ pub enum ReleaseNews {
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
     },
+    /// Other images were put into what runs; nothing else differed.
+    Patched {
+        /// How long it took.
+        #[serde(rename = "seconds", serialize_with = "seconds")]
+        took: Duration,
+    },
+    /// Helm's history says what runs, after images were put in without Helm.
+    Recorded {
+        /// Helm's revision.
+        revision: Option<u32>,
+        /// What Helm found to change besides.
+        changed: Vec<ObjectRef>,
+        /// How long it took.
+        #[serde(rename = "seconds", serialize_with = "seconds")]
+        took: Duration,
+    },
     /// It is not ready yet; said when the reason changes.
     Settling {
         /// One line per thing that is waited for.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::model::Leftover;
+use crate::model::{Leftover, ObjectRef};
 use crate::report::{ArtifactNews, Failure, ForwardNews, ReleaseNews, Report};
 
 use super::amount::{count, seconds, several};
@@ -325,6 +325,12 @@ impl Board {
                 let done = Done::Deployed { revision, pruned, hooks, took };
                 self.done(sort, name, done, false)
             }
+            ReleaseNews::Patched { took } => {
+                self.done(sort, name, Done::Patched { took: *took }, false)
+            }
+            ReleaseNews::Recorded { revision, changed, .. } => {
+                self.recorded(name, *revision, changed)
+            }
             ReleaseNews::Settling { waits } => {
                 let waits: Vec<_> = waits.iter().map(|wait| plain(wait)).collect();
                 self.settles(name, waits.join("; "), now)
@@ -341,6 +347,23 @@ impl Board {
             }
             ReleaseNews::Failed(failure) => self.failed(sort, name, failure),
         }
+    }
+
+    /// Helm has caught up: said beside the rounds, since it follows when they are over.
+    fn recorded(&self, name: &str, revision: Option<u32>, changed: &[ObjectRef]) -> Vec<Line> {
+        let detail = revision.map(|revision| format!("revision {revision}")).unwrap_or_default();
+        let mut lines =
+            vec![row::other(name, self.width, Tone::Faint, "recorded", &detail).faint()];
+        if !changed.is_empty() {
+            let objects: Vec<String> = changed.iter().map(ToString::to_string).collect();
+            let text = format!(
+                "Helm changed {} besides the images of `{name}`; what Helm made stands",
+                objects.join(", ")
+            );
+            let help = "let each save go through Helm: `wharf dev --strict-helm`";
+            lines.extend(warning(&text, Some(help)));
+        }
+        lines
     }
 
     fn settles(&mut self, name: &str, text: String, now: Duration) -> Vec<Line> {

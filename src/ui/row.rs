@@ -23,6 +23,7 @@ pub(super) enum Done {
     Built { image: ImageRef, took: Duration },
     Delivered { how: &'static str, sent_bytes: u64, total_bytes: u64, took: Duration },
     Deployed { revision: Option<u32>, pruned: usize, hooks: Vec<String>, took: Duration },
+    Patched { took: Duration },
     Live { took: Duration },
 }
 
@@ -77,6 +78,7 @@ impl Row {
                 let detail = deployed(*revision, *pruned, hooks);
                 row(start, Tone::Good, "deployed", Some(*took), &detail)
             }
+            Done::Patched { took } => row(start, Tone::Good, "patched", Some(*took), ""),
             Done::Live { took } => row(start, Tone::Good, "live", Some(*took), ""),
         };
         for done in rest {
@@ -112,6 +114,7 @@ impl Done {
                 format!("{how} {}{comma}{sizes}", seconds(*took))
             }
             Self::Deployed { took, .. } => format!("deployed {}", seconds(*took)),
+            Self::Patched { took } => format!("patched {}", seconds(*took)),
             Self::Live { took } => format!("live {}", seconds(*took)),
         }
     }

@@ -1,10 +1,8 @@
 //! The unchanged run does nothing: no build, no load, no Helm, no write to the cluster.
 
-use std::path::Path;
-
 use serde_json::Value;
 
-use crate::support::{ApiCount, EngineCount, HelmCount, Project, Wharf, kubectl, output};
+use crate::support::{ApiCount, EngineCount, HelmCount, Project, Wharf, helm_4, kubectl};
 
 #[test]
 #[ignore = "needs a cluster"]
@@ -17,14 +15,8 @@ fn shop_unchanged_does_nothing() {
 #[test]
 #[ignore = "needs a cluster"]
 fn with_helm_4_unchanged_does_nothing() {
-    let part = output("tests/testbed/up.sh", &["part", "helm4"]);
-    let folder = part.lines().find_map(|line| line.strip_prefix("export PATH="));
-    let folder = folder.and_then(|line| line.split(':').next()).expect("it says where Helm 4 is");
-    let program = Path::new(folder).join("helm");
-    let version = output(program.to_str().expect("it is text"), &["version", "--short"]);
-    assert!(version.starts_with("v4."), "{version}");
     let mut project = Project::hello();
-    let helm = HelmCount::with(&mut project, &program);
+    let helm = HelmCount::with(&mut project, &helm_4());
     check(project, &helm);
 }
 

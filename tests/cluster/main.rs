@@ -16,6 +16,7 @@ mod checkout;
 mod cleanup;
 mod drift;
 mod failures;
+mod fast;
 mod frontend;
 mod hello;
 mod leaving;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::build::BuildInputs;
-use crate::deploy::{Found, Plan};
+use crate::deploy::{Found, Installed, Plan, Swap};
 use crate::model::{ArtifactName, Forward, Generation, ObjectRef, Project, ReleaseName};
 use crate::observe::OpenForward;
 use crate::render::Shape;
@@ -42,7 +42,9 @@ pub(super) enum Kept {
     /// What is to be deployed.
     Prepared(ReleaseName, Generation, Arc<Prepared>),
     /// What now runs.
-    Deployed(ReleaseName, Vec<ObjectRef>),
+    Deployed(ReleaseName, Vec<ObjectRef>, Option<Arc<Installed>>),
+    /// The same objects with other images.
+    Patched(ReleaseName, Arc<Installed>),
     /// An open local port; `following` keeps it.
     Forward(Forward, OpenForward),
 }
@@ -65,6 +67,16 @@ pub(super) struct Prepared {
     pub(super) found: Option<Found>,
     /// The manifests as YAML, for `render`.
     pub(super) yaml: String,
+    /// What is to be changed, where that is images alone.
+    pub(super) swap: Option<Swap>,
+}
+
+/// What is known of a release that is to be rendered.
+pub(super) struct KnownRelease {
+    /// What was found out about it last.
+    pub(super) examined: Option<Arc<ExaminedRelease>>,
+    /// As this session installed it last.
+    pub(super) installed: Option<Arc<Installed>>,
 }
 
 /// The desk itself.
@@ -74,6 +86,7 @@ pub(super) struct Desk {
     examined: BTreeMap<ReleaseName, Arc<ExaminedRelease>>,
     prepared: BTreeMap<ReleaseName, (Generation, Arc<Prepared>)>,
     objects: BTreeMap<ReleaseName, Vec<ObjectRef>>,
+    installed: BTreeMap<ReleaseName, Arc<Installed>>,
 }
 
 impl Desk {
@@ -96,8 +109,13 @@ impl Desk {
             Some(Kept::Prepared(name, generation, prepared)) => {
                 self.prepared.insert(name, (generation, prepared));
             }
-            Some(Kept::Deployed(name, objects)) => {
+            Some(Kept::Deployed(name, objects, installed)) => {
+                self.installed.remove(&name);
+                self.installed.extend(installed.map(|installed| (name.clone(), installed)));
                 self.objects.insert(name, objects);
+            }
+            Some(Kept::Patched(name, installed)) => {
+                self.installed.insert(name, installed);
             }
         }
     }
@@ -112,9 +130,12 @@ impl Desk {
         (*of == generation).then(|| Arc::clone(inputs))
     }
 
-    /// What was found out about a release last.
-    pub(super) fn examined(&self, release: &ReleaseName) -> Option<Arc<ExaminedRelease>> {
-        self.examined.get(release).cloned()
+    /// What is known of a release.
+    pub(super) fn known(&self, release: &ReleaseName) -> KnownRelease {
+        KnownRelease {
+            examined: self.examined.get(release).cloned(),
+            installed: self.installed.get(release).cloned(),
+        }
     }
 
     /// What was rendered in this attempt.

@@ -4,6 +4,7 @@
 //! when the work is cancelled or panics. Interrupts come first, then finished work, then saves.
 
 mod desk;
+mod fast;
 mod following;
 mod house;
 mod images;
@@ -84,6 +85,8 @@ pub async fn run(
 enum Slot {
     Artifact(ArtifactName),
     Release(ReleaseName),
+    /// Helm's recording of a release, beside which it becomes ready.
+    Record(ReleaseName),
 }
 
 struct Driver {
@@ -210,6 +213,7 @@ impl Driver {
             Effect::EndRound { failed, first } => self.end_round(*failed, *first),
             Effect::CancelArtifact { artifact } => self.cancel(&Slot::Artifact(artifact.clone())),
             Effect::CancelRelease { release } => self.cancel(&Slot::Release(release.clone())),
+            Effect::CancelRecord { release } => self.cancel(&Slot::Record(release.clone())),
             Effect::CloseForward(forward) => self.following.close(forward),
             Effect::Follow { release } => {
                 self.following.follow(release, &self.desk, self.session.project());
@@ -260,10 +264,23 @@ impl Driver {
             }
             Effect::Render { release, generation, images } => {
                 let project = self.session.project().clone();
-                let known = self.desk.examined(&release);
+                let known = self.desk.known(&release);
                 let wishes = self.wishes(&release);
                 let work = releases::Work { house, reporter, project, release, generation };
                 self.tasks.spawn(releases::render(work, known, images, wishes))
+            }
+            Effect::Patch { release, generation } => {
+                let project = self.session.project().clone();
+                let prepared = self.desk.prepared(&release, generation);
+                let work = releases::Work { house, reporter, project, release, generation };
+                self.tasks.spawn(fast::patch(work, prepared))
+            }
+            Effect::Lull { generation } => self.tasks.spawn(fast::lull(generation)),
+            Effect::Record { release, generation } => {
+                let project = self.session.project().clone();
+                let prepared = self.desk.prepared(&release, generation);
+                let work = releases::Work { house, reporter, project, release, generation };
+                self.tasks.spawn(fast::record(work, prepared, cancel.clone()))
             }
             Effect::Deploy { release, generation } => {
                 let project = self.session.project().clone();
@@ -310,6 +327,7 @@ impl Driver {
             keep_data: self.request.keep_data,
             roll_back: self.request.roll_back,
             remembered: steps.iter().any(|step| step.release() == Some(release)),
+            images_alone: self.request.goal == Goal::Watching && !self.request.strict_helm,
         }
     }
 
@@ -398,7 +416,14 @@ async fn unwind(house: Arc<House>, reporter: Reporter, steps: Vec<Undo>) -> Done
 
 /// Whether an effect changes something outside, or leads to it.
 fn is_act(effect: &Effect) -> bool {
-    matches!(effect, Effect::Deploy { .. } | Effect::Build { .. } | Effect::Deliver { .. })
+    matches!(
+        effect,
+        Effect::Deploy { .. }
+            | Effect::Patch { .. }
+            | Effect::Record { .. }
+            | Effect::Build { .. }
+            | Effect::Deliver { .. }
+    )
 }
 
 /// Whose work an effect starts.
@@ -410,6 +435,7 @@ fn slot(effect: &Effect) -> Option<Slot> {
         Effect::Deploy { release, .. }
         | Effect::Settle { release, .. }
         | Effect::Render { release, .. } => Some(Slot::Release(release.clone())),
+        Effect::Record { release, .. } => Some(Slot::Record(release.clone())),
         _ => None,
     }
 }
@@ -439,6 +465,13 @@ fn refused(effect: &Effect, failure: &Failure) -> Option<Event> {
         }
         Effect::Deploy { release, generation } => {
             Event::Deployed { release, generation, result: Err(end) }
+        }
+        Effect::Patch { release, generation } => {
+            Event::Patched { release, generation, result: Err(end) }
+        }
+        Effect::Lull { generation } => Event::Lulled(generation),
+        Effect::Record { release, generation } => {
+            Event::Recorded { release, generation, result: Err(end) }
         }
         Effect::Settle { release, generation } => {
             Event::Settled { release, generation, result: Err(end) }

@@ -17,7 +17,8 @@ use crate::render::{self, Shape};
 use crate::report::{Failure, ReleaseNews, Report, Reporter};
 
 use super::super::{Deployed, End, Event, Examined, Rendered, Running};
-use super::desk::{Done, ExaminedRelease, Kept, Prepared};
+use super::desk::{Done, ExaminedRelease, Kept, KnownRelease, Prepared};
+use super::fast;
 use super::house::House;
 
 /// What the acts on a release have in common.
@@ -95,7 +96,9 @@ async fn examined(
         }
     };
     let drift = found.as_ref().map(|found| found.drift.clone()).unwrap_or_default();
-    let running = known.filter(|_| drift.is_empty()).map(|record| Running {
+    // Where Helm's history lags behind, an upgrade is due.
+    let as_left = known.filter(|record| drift.is_empty() && record.lagging.is_none());
+    let running = as_left.map(|record| Running {
         fingerprint: record.fingerprint.clone(),
         images: record.images.clone(),
         revision: record.revision,
@@ -151,12 +154,14 @@ pub(super) struct Wishes {
     pub(super) roll_back: bool,
     /// The journal says already that the release is to be taken back.
     pub(super) remembered: bool,
+    /// Images may be put in by themselves, where nothing else differs.
+    pub(super) images_alone: bool,
 }
 
 /// Answers `Render`.
 pub(super) async fn render(
     work: Work,
-    known: Option<Arc<ExaminedRelease>>,
+    known: KnownRelease,
     images: BTreeMap<ArtifactName, ImageRef>,
     wishes: Wishes,
 ) -> Done {
@@ -174,13 +179,14 @@ pub(super) async fn render(
 
 async fn prepare(
     work: &Work,
-    known: Option<Arc<ExaminedRelease>>,
+    known: KnownRelease,
     images: &BTreeMap<ArtifactName, ImageRef>,
     wishes: Wishes,
 ) -> Result<(Rendered, Prepared), Failure> {
     let house = &work.house;
     let (release, _) = work.parts()?;
-    let shape = match known.as_ref().and_then(|known| known.shape.clone()) {
+    let KnownRelease { examined, installed } = known;
+    let shape = match examined.as_ref().and_then(|known| known.shape.clone()) {
         Some(shape) => shape,
         None => shape(house, &work.project, release).await?,
     };
@@ -190,7 +196,7 @@ async fn prepare(
     let yaml = rendered.yaml.clone();
     let plan = house.plan(release, rendered, wishes.keep_data, wishes.remembered).await?;
     let Some(scope) = &house.deploy else {
-        return Ok((Rendered::default(), Prepared { plan, found: None, yaml }));
+        return Ok((Rendered::default(), Prepared { plan, found: None, yaml, swap: None }));
     };
     let mut found =
         deploy::look(scope, release, &plan.namespace).await.map_err(|error| error.failure())?;
@@ -205,7 +211,13 @@ async fn prepare(
         .map_err(|error| error.failure())?;
     let kept = deploy::kept(&found, &plan);
     let claims = deploy::claims_that_go(&found, &plan).map_err(|error| error.failure())?;
-    Ok((Rendered { undo, kept, claims, why }, Prepared { plan, found: Some(found), yaml }))
+    let swap = match wishes.images_alone {
+        true => fast::swap(scope, &plan, &found, installed.as_deref()).await?,
+        false => None,
+    };
+    let images_alone = swap.is_some();
+    let prepared = Prepared { plan, found: Some(found), yaml, swap };
+    Ok((Rendered { undo, kept, claims, why, images_alone }, prepared))
 }
 
 /// Why what runs is not what is wanted, for a person.
@@ -232,6 +244,7 @@ fn why(
     let changed = images.iter().filter(|image| !runs(image));
     let changed: Vec<&str> = changed.map(|(name, _)| name.as_str()).collect();
     match changed.as_slice() {
+        [] if record.lagging.is_some() => "Helm's history does not have what runs".to_owned(),
         [] => "what runs is not as it was left".to_owned(),
         names => format!("{} changed", names.join(", ")),
     }
@@ -253,7 +266,8 @@ pub(super) async fn deploy(
             let (revision, pruned) = (deployed.revision, deployed.pruned);
             let result = Ok(Deployed { revision, images, pruned, took: began.elapsed() });
             let event = Event::Deployed { release: release.clone(), generation, result };
-            Done::keeping(event, Kept::Deployed(release, deployed.inventory))
+            let installed = deployed.installed.map(Arc::new);
+            Done::keeping(event, Kept::Deployed(release, deployed.inventory, installed))
         }
     }
 }

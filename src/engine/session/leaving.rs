@@ -8,6 +8,7 @@ use crate::model::{Leftover, Undo};
 use crate::report::{Failure, Report};
 
 use super::forwards::Local;
+use super::recording::stays;
 use super::{Phase, Session};
 
 impl Session {
@@ -54,7 +55,7 @@ impl Session {
             state.cancel(name, effects);
         }
         for (name, state) in &mut self.releases {
-            state.cancel(name, effects);
+            state.cancel(name, stays(name, self.options.cleanup, &self.undo), effects);
         }
         let open = self.forwards.iter().filter(|(_, local)| *local == Local::Open);
         effects.extend(open.map(|(forward, _)| Effect::CloseForward(forward.clone())));
@@ -64,6 +65,7 @@ impl Session {
     /// On the way out: unwinds once every act has reported back.
     pub(super) fn wind_down(&mut self, effects: &mut Vec<Effect>) {
         let Phase::Leaving { unwinding: false, exit } = self.phase else { return };
+        self.record_what_stays(effects);
         let acting = self.artifacts.values().any(ArtifactState::is_acting)
             || self.releases.values().any(ReleaseState::is_acting)
             || !self.unwinding.is_empty();

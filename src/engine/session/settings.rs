@@ -9,6 +9,7 @@ use crate::model::{Forward, Project, ReleaseName};
 use crate::report::{Failure, Report};
 
 use super::forwards::Local;
+use super::recording::stays;
 use super::{Phase, Session};
 
 impl Session {
@@ -81,7 +82,7 @@ impl Session {
         for (name, state) in &mut self.releases {
             state.removed = !self.project.releases.contains_key(name);
             if state.removed {
-                state.cancel(name, effects);
+                state.cancel(name, stays(name, true, &self.undo), effects);
             }
         }
         let gone: Vec<Forward> = (self.forwards.iter())
@@ -128,6 +129,7 @@ impl Session {
         if !self.unwinding.is_empty() {
             return;
         }
+        self.record_what_was_removed(effects);
         let gone: BTreeSet<ReleaseName> = (self.releases.iter())
             .filter(|(_, state)| state.removed && !state.is_busy())
             .map(|(name, _)| name.clone())

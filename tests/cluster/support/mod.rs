@@ -7,6 +7,7 @@ mod stand_in;
 mod wharf;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -54,6 +55,15 @@ pub(crate) fn part(name: &str) -> BTreeMap<String, String> {
     let exports = output(up, &["part", name]);
     let exports = exports.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
     exports.map(|(name, value)| (name.to_owned(), value.replace("$PATH", &path))).collect()
+}
+
+/// The program of Helm 4.
+pub(crate) fn helm_4() -> PathBuf {
+    let path = part("helm4").remove("PATH").expect("it says where Helm 4 is");
+    let program = Path::new(path.split(':').next().unwrap_or_default()).join("helm");
+    let version = output(program.to_str().expect("it is text"), &["version", "--short"]);
+    assert!(version.starts_with("v4."), "{version}");
+    program
 }
 
 /// `kubectl` in the testbed's cluster.
