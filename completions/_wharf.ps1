@@ -21,8 +21,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
 
     $completions = @(switch ($command) {
         'wharf' {
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -46,6 +46,7 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             [CompletionResult]::new('run', 'run', [CompletionResultType]::ParameterValue, 'Build and deploy once, and leave it running')
             [CompletionResult]::new('build', 'build', [CompletionResultType]::ParameterValue, 'Build the images whose content changed and print their references')
             [CompletionResult]::new('deploy', 'deploy', [CompletionResultType]::ParameterValue, 'Deploy images that are built already')
+            [CompletionResult]::new('apply', 'apply', [CompletionResultType]::ParameterValue, 'Apply manifests that were rendered before')
             [CompletionResult]::new('render', 'render', [CompletionResultType]::ParameterValue, 'Print the manifests that would be deployed')
             [CompletionResult]::new('delete', 'delete', [CompletionResultType]::ParameterValue, 'Take back what `run` left or a crash interrupted')
             [CompletionResult]::new('status', 'status', [CompletionResultType]::ParameterValue, 'Show what of the project runs, and how it is')
@@ -64,8 +65,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             [CompletionResult]::new('--port-forward', '--port-forward', [CompletionResultType]::ParameterName, 'Open the project''s local ports')
             [CompletionResult]::new('--platform', '--platform', [CompletionResultType]::ParameterName, 'Platform that images are built for, such as linux/arm64 [default: the nodes'']')
             [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write the session''s events to FILE, one JSON object per line, for a bug report')
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -95,8 +96,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until everything is ready')
             [CompletionResult]::new('--platform', '--platform', [CompletionResultType]::ParameterName, 'Platform that images are built for, such as linux/arm64 [default: the nodes'']')
             [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write the session''s events to FILE, one JSON object per line, for a bug report')
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -121,10 +122,12 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
         }
         'wharf;build' {
             [CompletionResult]::new('--file-output', '--file-output', [CompletionResultType]::ParameterName, 'Also write the references to FILE, as JSON')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Print the references by this Go template, such as ''{{json .}}''')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Print the references by this Go template, such as ''{{json .}}''')
             [CompletionResult]::new('--platform', '--platform', [CompletionResultType]::ParameterName, 'Platform that images are built for, such as linux/arm64 [default: the nodes'']')
             [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write the session''s events to FILE, one JSON object per line, for a bug report')
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -146,11 +149,36 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             break
         }
         'wharf;deploy' {
-            [CompletionResult]::new('--images', '--images', [CompletionResultType]::ParameterName, 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin')
+            [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE')
+            [CompletionResult]::new('--images', '--images', [CompletionResultType]::ParameterName, 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE')
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until everything is ready')
             [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write the session''s events to FILE, one JSON object per line, for a bug report')
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
+            [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
+            [CompletionResult]::new('--module', '--module', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
+            [CompletionResult]::new('-C', '-C ', [CompletionResultType]::ParameterName, 'Act as if started in this folder')
+            [CompletionResult]::new('--directory', '--directory', [CompletionResultType]::ParameterName, 'Act as if started in this folder')
+            [CompletionResult]::new('--context', '--context', [CompletionResultType]::ParameterName, 'Context of the kubeconfig; also the permission for one that is not local')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace of everything that names none itself')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace of everything that names none itself')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more; -vv says what wharf''s own parts do')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more; -vv says what wharf''s own parts do')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say only failures, warnings and what was asked for')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say only failures, warnings and what was asked for')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'One JSON object per report on stdout, for programs')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            break
+        }
+        'wharf;apply' {
+            [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until everything is ready')
+            [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write the session''s events to FILE, one JSON object per line, for a bug report')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -171,10 +199,13 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             break
         }
         'wharf;render' {
-            [CompletionResult]::new('--images', '--images', [CompletionResultType]::ParameterName, 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin')
+            [CompletionResult]::new('-a', '-a', [CompletionResultType]::ParameterName, 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE')
+            [CompletionResult]::new('--images', '--images', [CompletionResultType]::ParameterName, 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Write to FILE instead of stdout')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Write to FILE instead of stdout')
             [CompletionResult]::new('--platform', '--platform', [CompletionResultType]::ParameterName, 'Platform that tags are computed for, such as linux/arm64 [default: the nodes'']')
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -195,8 +226,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             break
         }
         'wharf;delete' {
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -219,8 +250,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             break
         }
         'wharf;status' {
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -266,8 +297,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             break
         }
         'wharf;init' {
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -290,8 +321,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             break
         }
         'wharf;config' {
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -312,8 +343,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             break
         }
         'wharf;doctor' {
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -334,8 +365,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             break
         }
         'wharf;schema' {
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -356,8 +387,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             break
         }
         'wharf;completions' {
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')
@@ -379,8 +410,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             break
         }
         'wharf;version' {
-            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
-            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder')
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
+            [CompletionResult]::new('--file', '--file', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
             [CompletionResult]::new('-p', '-p', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Profile whose overrides apply; may be given several times, later ones win')
             [CompletionResult]::new('-m', '-m', [CompletionResultType]::ParameterName, 'Module of `skaffold.yaml` with what it requires; may be given several times')

@@ -18,8 +18,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
     }
     var completions = [
         &'wharf'= {
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -43,6 +43,7 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand run 'Build and deploy once, and leave it running'
             cand build 'Build the images whose content changed and print their references'
             cand deploy 'Deploy images that are built already'
+            cand apply 'Apply manifests that were rendered before'
             cand render 'Print the manifests that would be deployed'
             cand delete 'Take back what `run` left or a crash interrupted'
             cand status 'Show what of the project runs, and how it is'
@@ -60,8 +61,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --port-forward 'Open the project''s local ports'
             cand --platform 'Platform that images are built for, such as linux/arm64 [default: the nodes'']'
             cand --record 'Write the session''s events to FILE, one JSON object per line, for a bug report'
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -90,8 +91,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --wait 'Wait until everything is ready'
             cand --platform 'Platform that images are built for, such as linux/arm64 [default: the nodes'']'
             cand --record 'Write the session''s events to FILE, one JSON object per line, for a bug report'
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -115,10 +116,12 @@ set edit:completion:arg-completer[wharf] = {|@words|
         }
         &'wharf;build'= {
             cand --file-output 'Also write the references to FILE, as JSON'
+            cand -o 'Print the references by this Go template, such as ''{{json .}}'''
+            cand --output 'Print the references by this Go template, such as ''{{json .}}'''
             cand --platform 'Platform that images are built for, such as linux/arm64 [default: the nodes'']'
             cand --record 'Write the session''s events to FILE, one JSON object per line, for a bug report'
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -139,11 +142,35 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --help 'Print help'
         }
         &'wharf;deploy'= {
-            cand --images 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin'
+            cand -a 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE'
+            cand --images 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE'
             cand --wait 'Wait until everything is ready'
             cand --record 'Write the session''s events to FILE, one JSON object per line, for a bug report'
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand -p 'Profile whose overrides apply; may be given several times, later ones win'
+            cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
+            cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
+            cand --module 'Module of `skaffold.yaml` with what it requires; may be given several times'
+            cand -C 'Act as if started in this folder'
+            cand --directory 'Act as if started in this folder'
+            cand --context 'Context of the kubeconfig; also the permission for one that is not local'
+            cand -n 'Namespace of everything that names none itself'
+            cand --namespace 'Namespace of everything that names none itself'
+            cand --color 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set'
+            cand -v 'Say more; -vv says what wharf''s own parts do'
+            cand --verbose 'Say more; -vv says what wharf''s own parts do'
+            cand -q 'Say only failures, warnings and what was asked for'
+            cand --quiet 'Say only failures, warnings and what was asked for'
+            cand --json 'One JSON object per report on stdout, for programs'
+            cand -h 'Print help'
+            cand --help 'Print help'
+        }
+        &'wharf;apply'= {
+            cand --wait 'Wait until everything is ready'
+            cand --record 'Write the session''s events to FILE, one JSON object per line, for a bug report'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -163,10 +190,13 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --help 'Print help'
         }
         &'wharf;render'= {
-            cand --images 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin'
+            cand -a 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE'
+            cand --images 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE'
+            cand -o 'Write to FILE instead of stdout'
+            cand --output 'Write to FILE instead of stdout'
             cand --platform 'Platform that tags are computed for, such as linux/arm64 [default: the nodes'']'
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -186,8 +216,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --help 'Print help'
         }
         &'wharf;delete'= {
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -209,8 +239,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --help 'Print help'
         }
         &'wharf;status'= {
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -254,8 +284,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --help 'Print help'
         }
         &'wharf;init'= {
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -277,8 +307,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --help 'Print help'
         }
         &'wharf;config'= {
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -298,8 +328,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --help 'Print help'
         }
         &'wharf;doctor'= {
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -319,8 +349,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --help 'Print help'
         }
         &'wharf;schema'= {
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -340,8 +370,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --help 'Print help'
         }
         &'wharf;completions'= {
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'
@@ -362,8 +392,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand --help 'Print help'
         }
         &'wharf;version'= {
-            cand -f 'Configuration file, instead of `wharf.yaml` in the folder'
-            cand --file 'Configuration file, instead of `wharf.yaml` in the folder'
+            cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
+            cand --file 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
             cand -p 'Profile whose overrides apply; may be given several times, later ones win'
             cand --profile 'Profile whose overrides apply; may be given several times, later ones win'
             cand -m 'Module of `skaffold.yaml` with what it requires; may be given several times'

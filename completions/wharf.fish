@@ -24,7 +24,7 @@ function __fish_wharf_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c wharf -n "__fish_wharf_needs_command" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_needs_command" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_needs_command" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_needs_command" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_needs_command" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -42,6 +42,7 @@ complete -c wharf -n "__fish_wharf_needs_command" -f -a "dev" -d 'Build, deploy 
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "run" -d 'Build and deploy once, and leave it running'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "build" -d 'Build the images whose content changed and print their references'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "deploy" -d 'Deploy images that are built already'
+complete -c wharf -n "__fish_wharf_needs_command" -f -a "apply" -d 'Apply manifests that were rendered before'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "render" -d 'Print the manifests that would be deployed'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "delete" -d 'Take back what `run` left or a crash interrupted'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "status" -d 'Show what of the project runs, and how it is'
@@ -60,7 +61,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand dev" -l port-forward -d 'Ope
 false\t''"
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -l platform -d 'Platform that images are built for, such as linux/arm64 [default: the nodes\']' -r
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -l record -d 'Write the session\'s events to FILE, one JSON object per line, for a bug report' -r -F
-complete -c wharf -n "__fish_wharf_using_subcommand dev" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand dev" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -83,7 +84,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand run" -l wait -d 'Wait until 
 false\t''"
 complete -c wharf -n "__fish_wharf_using_subcommand run" -l platform -d 'Platform that images are built for, such as linux/arm64 [default: the nodes\']' -r
 complete -c wharf -n "__fish_wharf_using_subcommand run" -l record -d 'Write the session\'s events to FILE, one JSON object per line, for a bug report' -r -F
-complete -c wharf -n "__fish_wharf_using_subcommand run" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand run" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand run" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand run" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand run" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -100,9 +101,10 @@ complete -c wharf -n "__fish_wharf_using_subcommand run" -s q -l quiet -d 'Say o
 complete -c wharf -n "__fish_wharf_using_subcommand run" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand run" -s h -l help -d 'Print help'
 complete -c wharf -n "__fish_wharf_using_subcommand build" -l file-output -d 'Also write the references to FILE, as JSON' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand build" -s o -l output -d 'Print the references by this Go template, such as \'{{json .}}\'' -r
 complete -c wharf -n "__fish_wharf_using_subcommand build" -l platform -d 'Platform that images are built for, such as linux/arm64 [default: the nodes\']' -r
 complete -c wharf -n "__fish_wharf_using_subcommand build" -l record -d 'Write the session\'s events to FILE, one JSON object per line, for a bug report' -r -F
-complete -c wharf -n "__fish_wharf_using_subcommand build" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand build" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand build" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand build" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand build" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -116,11 +118,11 @@ complete -c wharf -n "__fish_wharf_using_subcommand build" -s v -l verbose -d 'S
 complete -c wharf -n "__fish_wharf_using_subcommand build" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand build" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand build" -s h -l help -d 'Print help'
-complete -c wharf -n "__fish_wharf_using_subcommand deploy" -l images -d 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s a -l images -d 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -l wait -d 'Wait until everything is ready' -r -f -a "true\t''
 false\t''"
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -l record -d 'Write the session\'s events to FILE, one JSON object per line, for a bug report' -r -F
-complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -133,9 +135,26 @@ complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s v -l verbose -d '
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand deploy" -s h -l help -d 'Print help'
-complete -c wharf -n "__fish_wharf_using_subcommand render" -l images -d 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -l wait -d 'Wait until everything is ready' -r -f -a "true\t''
+false\t''"
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -l record -d 'Write the session\'s events to FILE, one JSON object per line, for a bug report' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -s n -l namespace -d 'Namespace of everything that names none itself' -r
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -l color -d 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -s v -l verbose -d 'Say more; -vv says what wharf\'s own parts do'
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -l json -d 'One JSON object per report on stdout, for programs'
+complete -c wharf -n "__fish_wharf_using_subcommand apply" -s h -l help -d 'Print help'
+complete -c wharf -n "__fish_wharf_using_subcommand render" -s a -l images -d 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand render" -s o -l output -d 'Write to FILE instead of stdout' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand render" -l platform -d 'Platform that tags are computed for, such as linux/arm64 [default: the nodes\']' -r
-complete -c wharf -n "__fish_wharf_using_subcommand render" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand render" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -148,7 +167,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand render" -s v -l verbose -d '
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand render" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s h -l help -d 'Print help'
-complete -c wharf -n "__fish_wharf_using_subcommand delete" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand delete" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -163,7 +182,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand delete" -s v -l verbose -d '
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s h -l help -d 'Print help'
-complete -c wharf -n "__fish_wharf_using_subcommand status" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand status" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand status" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand status" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand status" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -192,7 +211,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand logs" -s v -l verbose -d 'Sa
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -s h -l help -d 'Print help'
-complete -c wharf -n "__fish_wharf_using_subcommand init" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand init" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -207,7 +226,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand init" -s v -l verbose -d 'Sa
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand init" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s h -l help -d 'Print help'
-complete -c wharf -n "__fish_wharf_using_subcommand config" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand config" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand config" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand config" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand config" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -220,7 +239,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand config" -s v -l verbose -d '
 complete -c wharf -n "__fish_wharf_using_subcommand config" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand config" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand config" -s h -l help -d 'Print help'
-complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -233,7 +252,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s v -l verbose -d '
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand doctor" -s h -l help -d 'Print help'
-complete -c wharf -n "__fish_wharf_using_subcommand schema" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand schema" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -246,7 +265,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand schema" -s v -l verbose -d '
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand schema" -s h -l help -d 'Print help'
-complete -c wharf -n "__fish_wharf_using_subcommand completions" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand completions" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
@@ -260,7 +279,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand completions" -s v -l verbose
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand completions" -s h -l help -d 'Print help'
-complete -c wharf -n "__fish_wharf_using_subcommand version" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand version" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand version" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand version" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
 complete -c wharf -n "__fish_wharf_using_subcommand version" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"

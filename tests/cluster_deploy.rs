@@ -117,6 +117,7 @@ impl Bed {
                 source,
                 after: Default::default(),
                 wait: WaitRule { ready: true, timeout: Duration::from_secs(60) },
+                hooks: wharf::model::Hooks::default(),
             },
             namespace: self.namespace.clone(),
             objects,
@@ -147,6 +148,8 @@ impl Bed {
             chart: Chart::Path(chart),
             values: Vec::new(),
             set: BTreeMap::new(),
+            image_values: BTreeMap::new(),
+            flags: Vec::new(),
             rollback_on_failure: false,
             skip_crds: false,
         });

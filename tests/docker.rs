@@ -329,6 +329,8 @@ fn what_a_dockerfile_sees_is_all_that_its_build_needs() {
         }),
         needs: BTreeSet::new(),
         platform: None,
+        hooks: wharf::model::Hooks::default(),
+        also_tagged: None,
     };
     let mut runner = TestRunner::new(Config {
         cases: cases() / 2,

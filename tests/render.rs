@@ -101,6 +101,8 @@ impl Case {
             chart: Chart::Path(self.chart()),
             values: Vec::new(),
             set: self.set.clone(),
+            image_values: BTreeMap::new(),
+            flags: Vec::new(),
             rollback_on_failure: false,
             skip_crds: false,
         }))
@@ -137,6 +139,7 @@ fn release(source: ReleaseSource) -> Release {
         source,
         after: BTreeSet::new(),
         wait: WaitRule::default(),
+        hooks: wharf::model::Hooks::default(),
     }
 }
 
@@ -469,7 +472,9 @@ async fn kustomizations_get_their_images() {
         .file("base/pod.yaml", &pod("api:1"))
         .file("overlay/kustomization.yaml", "namePrefix: dev-\nresources: [../base]\n");
     let folder = case.chart().join("overlay");
-    let release = release(ReleaseSource::Manifests(ManifestSource::Kustomize(folder)));
+    let release = release(ReleaseSource::Manifests(ManifestSource::Kustomize(
+        wharf::model::KustomizeSource::at(folder),
+    )));
     let shape = render::uses(&case.scope(), &release, &case.images).await.unwrap();
     assert_eq!(shape.uses.len(), 1);
     let rendered = render::render(&case.scope(), &release, &shape, &case.images).await.unwrap();
@@ -482,7 +487,9 @@ async fn kustomizations_get_their_images() {
 async fn a_kustomization_that_lacks_a_file_says_which() {
     let case = Case::new("", "").file("k/kustomization.yaml", "resources: [gone.yaml]\n");
     let folder = case.chart().join("k");
-    let release = release(ReleaseSource::Manifests(ManifestSource::Kustomize(folder)));
+    let release = release(ReleaseSource::Manifests(ManifestSource::Kustomize(
+        wharf::model::KustomizeSource::at(folder),
+    )));
     let error = render::uses(&case.scope(), &release, &case.images).await.unwrap_err();
     let failure = error.failure();
     assert!(failure.what.contains("gone.yaml"), "{failure:#?}");

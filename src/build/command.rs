@@ -10,9 +10,9 @@ use super::{BuildError, BuildScope, CommandInputs};
 
 /// Runs the command; afterwards the Engine must have `image`.
 ///
-/// It is told by the variables that other tools' custom builders read: `IMAGE` to make,
-/// `PUSH_IMAGE`, which is always `false` since wharf pushes and loads itself, `BUILD_CONTEXT` and
-/// `PLATFORMS`.
+/// It is told by the variables that other tools' custom builders read: `IMAGE` to make, with its
+/// parts `IMAGE_REPO` and `IMAGE_TAG`, `PUSH_IMAGE`, which is always `false` since wharf pushes and
+/// loads itself, `BUILD_CONTEXT`, `PLATFORMS` and `SKIP_TEST`.
 pub(super) async fn build(
     scope: &BuildScope,
     artifact: &ArtifactName,
@@ -21,13 +21,19 @@ pub(super) async fn build(
     cancel: &CancellationToken,
 ) -> Result<Built, BuildError> {
     let path = log_path(&scope.state_dir, artifact);
-    let run = scope
-        .tools
+    let tag = image.tag().map(ToString::to_string).unwrap_or_default();
+    let variables = inputs.env.iter();
+    let tools = variables
+        .fold(scope.tools.clone(), |tools, (name, value)| tools.with_variable(name, value));
+    let run = tools
         .command("sh")
         .args(["-c", &inputs.command])
         .folder(&inputs.dir)
         .variable("IMAGE", image.to_string())
+        .variable("IMAGE_REPO", image.repository())
+        .variable("IMAGE_TAG", tag)
         .variable("PUSH_IMAGE", "false")
+        .variable("SKIP_TEST", "false")
         .variable("BUILD_CONTEXT", &inputs.dir)
         .variable("PLATFORMS", inputs.platform.to_string())
         .cancelled_by(cancel)

@@ -303,9 +303,17 @@ impl Hashing<'_> {
                 digest.add("project", &tag, name.as_str());
             }
         }
+        let mut env = BTreeMap::new();
+        for (name, value) in &build.env {
+            let of_project = self.bases.iter().find(|(artifact, _)| artifact.as_str() == value);
+            // The image's own hash counts already.
+            digest.add_hashed("env", value.as_bytes(), name);
+            let value = of_project.map_or_else(|| value.clone(), |(_, image)| image.to_string());
+            env.insert(name.clone(), value);
+        }
         digest.add_entries("", &entries);
         let (command, dir) = (build.command.clone(), build.dir.clone());
-        let inputs = CommandInputs { command, dir, platform: self.platform().clone() };
+        let inputs = CommandInputs { command, dir, env, platform: self.platform().clone() };
         Ok(self.inputs(InputsKind::Command(inputs), digest, Vec::new(), &build.dir))
     }
 }

@@ -124,6 +124,8 @@ pub struct CommandInputs {
     pub command: String,
     /// The folder it runs in, absolute.
     pub dir: PathBuf,
+    /// Further variables, images of the project as their references.
+    pub env: BTreeMap<String, String>,
     /// What the image is to be built for.
     pub platform: Platform,
 }

@@ -16,6 +16,7 @@ mod inputs;
 mod remote;
 mod run;
 mod scope;
+pub mod tag;
 #[cfg(test)]
 mod tests;
 mod why;

@@ -102,6 +102,8 @@ impl Project {
             builder,
             needs: self.bases.keys().cloned().collect(),
             platform: None,
+            hooks: crate::model::Hooks::default(),
+            also_tagged: None,
         }
     }
 
@@ -382,6 +384,7 @@ async fn a_commands_inputs_are_what_its_globs_select() {
         dir: web.build.context.clone(),
         inputs: inputs.iter().map(|&text| text.to_owned()).collect(),
         ignore: vec!["**/*_test.go".to_owned()],
+        env: BTreeMap::new(),
     };
     let (some, all) = (build(&["worker", "go.mod"]), build(&[]));
     let hash = async |web: &Project, build: &CommandBuild| {

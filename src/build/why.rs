@@ -114,7 +114,7 @@ fn rank(sort: &str) -> u8 {
         "dockerfile" | "command" => 0,
         "file" | "link" => 1,
         "project" | "base" | "frontend" => 2,
-        "arg" => 3,
+        "arg" | "env" => 3,
         "folder" => 5,
         _ => 4,
     }
@@ -128,6 +128,7 @@ fn said(sort: &str, name: &str, verb: &str, folder: &str) -> String {
         "command" => "the build command changed".to_owned(),
         "project" | "base" => format!("base image {name} {verb}"),
         "frontend" => format!("frontend {name} {verb}"),
+        "env" => format!("variable {name} {verb}"),
         "arg" => format!("build arg {name} {verb}"),
         "remote" => format!("{name} {verb}"),
         "secret" => format!("secret {name} {verb}"),

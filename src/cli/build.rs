@@ -21,6 +21,9 @@ pub struct BuildArgs {
     /// Also write the references to FILE, as JSON
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     file_output: Option<PathBuf>,
+    /// Print the references by this Go template, such as '{{json .}}'
+    #[arg(short, long, value_name = "TEMPLATE")]
+    output: Option<String>,
     #[command(flatten)]
     building: BuildingArgs,
     #[command(flatten)]
@@ -31,6 +34,7 @@ impl BuildArgs {
     pub(super) fn options(self, global: &GlobalArgs) -> LoopOptions {
         LoopOptions {
             file_output: self.file_output,
+            template: self.output,
             no_cache: self.building.no_cache,
             platform: self.building.platform,
             record: self.record.record,

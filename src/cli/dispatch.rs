@@ -1,7 +1,9 @@
 //! From a parsed command line to an exit code: starts `ui` and the inputs, calls the command,
 //! waits for both.
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -40,6 +42,8 @@ pub(super) struct Call {
     /// What is asked of the command while it runs: the first `Interrupt` ends it in order, the
     /// second at once.
     pub(super) key_rx: mpsc::Receiver<Key>,
+    /// The configuration, where it is written to stdin.
+    pub(super) stdin: Option<Arc<str>>,
     /// Cancelled when whoever read stdout has gone.
     pub(super) stdout_closed: CancellationToken,
 }
@@ -51,7 +55,7 @@ pub(super) const INTERRUPTED: u8 = 130;
 
 /// Runs what the command line asks for.
 pub async fn dispatch(cli: Cli) -> ExitCode {
-    let environment = Environment::read();
+    let environment = Environment::read().with(&cli.variables);
     let stdout_closed = CancellationToken::new();
     let signals = Signals::listen();
     let options = cli.command.loop_options(&cli.global);
@@ -63,6 +67,7 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
         ui_options(&environment, &cli.global, takes_back, keys.is_some(), &stdout_closed);
     shown.spawn(ui::run(reports, ui_options));
 
+    cli.remarks.iter().for_each(|remark| reporter.note(remark));
     let (key_tx, key_rx) = mpsc::channel(PRESSES);
     let mut inputs = JoinSet::new();
     let ended = match start(&environment, &cli.global) {
@@ -74,7 +79,13 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
             let global = cli.global.clone();
             let reporter = reporter.clone();
             let command = cli.command.name();
-            let call = Call { global, command, tools, paths, reporter, key_rx, stdout_closed };
+            let stdin = global.file.as_deref().filter(|file| *file == Path::new("-"));
+            // What is no text is told as what it is not: a configuration.
+            let stdin =
+                stdin.map(|_| std::io::read_to_string(std::io::stdin()).unwrap_or_default());
+            let stdin = stdin.map(Arc::from);
+            let call =
+                Call { stdin, global, command, tools, paths, reporter, key_rx, stdout_closed };
             let ended = cli.command.run(options, call).await;
             drop(told);
             ended
@@ -141,11 +152,13 @@ impl Call {
         ConfigRequest {
             dir: self.paths.cwd.clone(),
             file: self.global.file.clone(),
+            stdin: self.stdin.clone(),
             profiles: self.global.profile.clone(),
             modules: self.global.module.clone(),
             command: self.command.to_owned(),
             kube_context: self.global.context.as_ref().map(ToString::to_string),
             environment: self.tools.variables(),
+            manifests: vec![],
             home: Some(self.paths.home.clone()),
         }
     }
@@ -219,7 +232,9 @@ impl Call {
         let loaded = config::load(&self.config_request());
         let loaded = loaded.as_ref();
         let cluster = self.cluster_options(loaded.ok().map(|loaded| &loaded.project));
-        let work = ops::doctor(loaded, &cluster, &self.paths, &self.tools, &self.reporter);
+        // What keeps it from being read is said by the other.
+        let unmet = config::unmet(&self.config_request()).unwrap_or_default();
+        let work = ops::doctor(loaded, &unmet, &cluster, &self.paths, &self.tools, &self.reporter);
         let well = until_interrupted(work, &mut self.key_rx).await?;
         Ok(if well { DONE } else { FAILED })
     }
@@ -253,6 +268,7 @@ impl Command {
             Self::Run(_) => "run",
             Self::Build(_) => "build",
             Self::Deploy(_) => "deploy",
+            Self::Apply(_) => "apply",
             Self::Render(_) => "render",
             Self::Delete(_) => "delete",
             Self::Status(_) => "status",
@@ -273,6 +289,7 @@ impl Command {
             Self::Run(args) => Some(args.options(global)),
             Self::Build(args) => Some(args.options(global)),
             Self::Deploy(args) => Some(args.options(global)),
+            Self::Apply(args) => Some(args.options(global)),
             Self::Render(args) => Some(args.options(global)),
             _ => None,
         }
@@ -300,13 +317,18 @@ impl Command {
             }
             Self::Config(_) => ops::config(&call.config_request(), &call.reporter).map(|()| DONE),
             Self::Init(args) => {
-                ops::init(&call.paths.cwd, args.mode(), &call.reporter).map(|()| DONE)
+                ops::init(&call.config_request(), args.mode(), &call.reporter).map(|()| DONE)
             }
             Self::Doctor(_) => call.doctor().await,
             Self::Delete(args) => call.delete(args.request()).await,
             Self::Status(args) => call.status(args.names()).await,
             Self::Logs(args) => call.logs(args).await,
-            Self::Dev(_) | Self::Run(_) | Self::Build(_) | Self::Deploy(_) | Self::Render(_) => {
+            Self::Dev(_)
+            | Self::Run(_)
+            | Self::Build(_)
+            | Self::Deploy(_)
+            | Self::Apply(_)
+            | Self::Render(_) => {
                 unreachable!("these have options of the loop")
             }
         }

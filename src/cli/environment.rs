@@ -32,6 +32,14 @@ impl Environment {
         }
     }
 
+    /// The same with further variables.
+    #[must_use]
+    pub(super) fn with(mut self, variables: &[(String, String)]) -> Self {
+        let pairs = variables.iter();
+        self.variables.extend(pairs.map(|(name, value)| (name.into(), value.into())));
+        self
+    }
+
     /// Whether stderr, or else stdout, is a terminal.
     pub(super) fn is_terminal(&self, stderr: bool) -> bool {
         if stderr { self.stderr_is_terminal } else { self.stdout_is_terminal }

@@ -11,7 +11,7 @@ use crate::ui::Colour;
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
 pub struct GlobalArgs {
-    /// Configuration file, instead of `wharf.yaml` in the folder
+    /// Configuration file, instead of `wharf.yaml` in the folder; - is stdin
     #[arg(short, long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath,
           help_heading = PROJECT)]
     pub file: Option<PathBuf>,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::config;
 use crate::engine::{self, Goal, Inbox, Outcome, Request};
 use crate::files;
 use crate::model::{ArtifactName, ImageRef};
@@ -15,12 +16,25 @@ use super::{LoopCommand, LoopOptions};
 
 /// Runs the loop with `options`; returns the exit code.
 pub(super) async fn loop_command(options: LoopOptions, call: Call) -> Result<u8, Failure> {
-    let config = call.config_request();
-    let Call { tools, paths, reporter, key_rx, stdout_closed, .. } = call;
-    let given = match &options.images {
-        Some(file) => given(file, &paths.cwd).await?,
-        None => BTreeMap::new(),
+    let mut config = call.config_request();
+    config.manifests.clone_from(&options.manifests);
+    let is_quiet = call.global.quiet;
+    let form = match &options.template {
+        Some(template) => Form::Template(template.clone()),
+        // Scripts that know these configurations read what their tool prints.
+        None if is_quiet && config::is_skaffold(&config) => Form::Template("{{json .}}".to_owned()),
+        None => Form::Lines,
     };
+    let Call { tools, paths, reporter, key_rx, stdout_closed, .. } = call;
+    let mut given = BTreeMap::new();
+    for one in &options.images {
+        match ops::image_pair(one) {
+            Some((name, image)) => {
+                given.insert(name, image);
+            }
+            None => given.extend(images_of(Path::new(one), &paths.cwd).await?),
+        }
+    }
     let cwd = paths.cwd.clone();
     let goal = goal(&options);
     let request = Request {
@@ -49,9 +63,15 @@ pub(super) async fn loop_command(options: LoopOptions, call: Call) -> Result<u8,
     let inbox = Inbox { key_rx, stdout_closed };
     let outcome = engine::run(request, tools, reporter.clone(), inbox).await?;
     if outcome.exit == engine::Exit::Done {
-        hand_out(&options, &outcome, &cwd, &reporter)?;
+        hand_out(&options, &outcome, &form, &cwd, &reporter)?;
     }
     Ok(outcome.exit.code())
+}
+
+/// How `build` prints its images.
+enum Form {
+    Lines,
+    Template(String),
 }
 
 fn goal(options: &LoopOptions) -> Goal {
@@ -64,7 +84,7 @@ fn goal(options: &LoopOptions) -> Goal {
     }
 }
 
-async fn given(file: &Path, cwd: &Path) -> Result<BTreeMap<ArtifactName, ImageRef>, Failure> {
+async fn images_of(file: &Path, cwd: &Path) -> Result<BTreeMap<ArtifactName, ImageRef>, Failure> {
     let place = file.display().to_string();
     let text = match place.as_str() {
         "-" => tokio::task::spawn_blocking(|| std::io::read_to_string(std::io::stdin()))
@@ -84,12 +104,16 @@ async fn given(file: &Path, cwd: &Path) -> Result<BTreeMap<ArtifactName, ImageRe
 fn hand_out(
     options: &LoopOptions,
     outcome: &Outcome,
+    form: &Form,
     cwd: &Path,
     reporter: &crate::report::Reporter,
 ) -> Result<(), Failure> {
     match options.command {
         LoopCommand::Build => {
-            reporter.tell(ops::images_report(&outcome.images));
+            reporter.tell(match form {
+                Form::Lines => ops::images_report(&outcome.images),
+                Form::Template(template) => ops::images_by(template, &outcome.images)?,
+            });
             if let Some(file) = &options.file_output {
                 let text = format!("{:#}\n", ops::images_json(&outcome.images));
                 files::write_atomically(&cwd.join(file), text.as_bytes(), 0o644)
@@ -98,6 +122,10 @@ fn hand_out(
         }
         LoopCommand::Render => {
             let text = outcome.manifests.clone();
+            if let Some(file) = &options.output {
+                return files::write_atomically(&cwd.join(file), text.as_bytes(), 0o644)
+                    .map_err(|error| error.failure());
+            }
             let data = serde_json::Value::String(text.clone());
             reporter.tell(Report::Data { what: "manifests", text, data });
         }

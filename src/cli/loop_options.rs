@@ -58,8 +58,14 @@ pub struct LoopOptions {
     pub tail: bool,
     /// Open local ports.
     pub port_forward: bool,
-    /// File of images that `build` wrote; they are not built.
-    pub images: Option<PathBuf>,
+    /// Files of images that `build` wrote, or `NAME=IMAGE`; they are not built.
+    pub images: Vec<String>,
+    /// Files of manifests, instead of what the configuration deploys.
+    pub manifests: Vec<PathBuf>,
+    /// The form in which `build` prints its images, as a template.
+    pub template: Option<String>,
+    /// Where `render` writes, instead of stdout.
+    pub output: Option<PathBuf>,
     /// Where `build` writes its images.
     pub file_output: Option<PathBuf>,
     /// Where the session's events are written.
@@ -89,7 +95,10 @@ impl LoopOptions {
             wait: true,
             tail: stays,
             port_forward: stays,
-            images: None,
+            images: vec![],
+            manifests: vec![],
+            template: None,
+            output: None,
             file_output: None,
             record: None,
         }

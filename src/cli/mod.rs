@@ -3,6 +3,7 @@
 //! Comes in: arguments and the environment, which nobody else reads. Goes out: a call of
 //! `engine` or `ops`, and the exit code. Decides nothing else.
 
+mod apply;
 mod build;
 mod completions;
 mod config;
@@ -29,6 +30,7 @@ mod status;
 mod tests;
 mod trace;
 mod version;
+mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -57,6 +59,12 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+    /// Variables as if they had been set, from flags that wharf has by another name.
+    #[arg(skip)]
+    pub variables: Vec<(String, String)>,
+    /// What a person should know about such flags.
+    #[arg(skip)]
+    pub remarks: Vec<String>,
 }
 
 /// What to do.
@@ -67,6 +75,7 @@ pub enum Command {
     Run(run::RunArgs),
     Build(build::BuildArgs),
     Deploy(deploy::DeployArgs),
+    Apply(apply::ApplyArgs),
     Render(render::RenderArgs),
     Delete(delete::DeleteArgs),
     Status(status::StatusArgs),
@@ -82,7 +91,7 @@ pub enum Command {
 /// The sections of the list of commands in `wharf --help`.
 const SECTIONS: [(&str, &[&str]); 4] = [
     ("The loop", &["dev"]),
-    ("Its steps, once", &["run", "build", "deploy", "render", "delete"]),
+    ("Its steps, once", &["run", "build", "deploy", "render", "apply", "delete"]),
     ("Looking", &["status", "logs", "config", "doctor"]),
     ("Setting up", &["init", "schema", "completions", "version"]),
 ];
@@ -93,8 +102,14 @@ const SECTIONS: [(&str, &[&str]); 4] = [
 ///
 /// The exit code, after the help, the version or what is wrong was printed.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    let reworded = words::reworded(args).map_err(|why| {
+        ui::print(&format!("error: {why}\n"), true);
+        ExitCode::from(2)
+    })?;
+    let parsed = command().try_get_matches_from(reworded.args);
+    let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
     let parsed =
-        command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches));
+        parsed.map(|cli| Cli { variables: reworded.variables, remarks: reworded.remarks, ..cli });
     parsed.map_err(|error| {
         let environment = Environment::read();
         let to_stderr = error.use_stderr();

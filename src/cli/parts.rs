@@ -40,9 +40,10 @@ pub(super) struct RecordArgs {
 /// Images that were built before.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ImagesArgs {
-    /// Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(super) images: Option<PathBuf>,
+    /// Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE
+    #[arg(short = 'a', long, short_alias = 'i', value_name = "FILE", value_delimiter = ',',
+          value_hint = ValueHint::FilePath)]
+    pub(super) images: Vec<String>,
 }
 
 /// Reads `90s`, `5m`, `1h30m`.

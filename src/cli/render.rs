@@ -1,6 +1,8 @@
 //! `wharf render`.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
 
 use crate::model::Platform;
 
@@ -20,6 +22,9 @@ pub struct RenderArgs {
     names: NameArgs,
     #[command(flatten)]
     images: ImagesArgs,
+    /// Write to FILE instead of stdout
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    output: Option<PathBuf>,
     /// Platform that tags are computed for, such as linux/arm64 [default: the nodes']
     #[arg(long, value_name = "OS/ARCH", value_parser = Platform::parse)]
     platform: Option<Platform>,
@@ -29,6 +34,7 @@ impl RenderArgs {
     pub(super) fn options(self, global: &GlobalArgs) -> LoopOptions {
         LoopOptions {
             images: self.images.images,
+            output: self.output,
             platform: self.platform,
             ..LoopOptions::new(LoopCommand::Render, self.names.names, global)
         }

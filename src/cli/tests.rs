@@ -58,7 +58,7 @@ fn flags_reach_the_options() {
     let build = options("build --platform linux/arm64 --file-output out.json");
     assert_eq!(build.platform.unwrap().to_string(), "linux/arm64");
     assert_eq!(build.file_output, Some(PathBuf::from("out.json")));
-    assert_eq!(options("deploy --images x.json").images, Some(PathBuf::from("x.json")));
+    assert_eq!(options("deploy --images x.json").images, ["x.json"]);
     assert_eq!(options("dev --record r.jsonl").record, Some(PathBuf::from("r.jsonl")));
 }
 

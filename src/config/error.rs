@@ -249,7 +249,11 @@ impl Place {
     /// The place drawn for a terminal without colour.
     fn draw(&self, label: &str) -> String {
         let end = self.text.len();
-        let clamp = |at: &Range<usize>| at.start.min(end)..at.end.clamp(at.start.min(end), end);
+        // A parser may count the bytes of a character that it stops at.
+        let clamp = |at: &Range<usize>| {
+            let start = self.text.floor_char_boundary(at.start.min(end));
+            start..self.text.ceil_char_boundary(at.end.clamp(start, end))
+        };
         let path = self.file.display().to_string();
         let mut primary = AnnotationKind::Primary.span(clamp(&self.at));
         if !label.is_empty() {

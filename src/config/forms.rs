@@ -10,7 +10,7 @@ use super::read::{Read, Spanned, port};
 use super::schema::{ForwardFull, KustomizeEntry, LogEntry, ManifestEntry, SshEntry, WaitEntry};
 
 /// `default`, or the map form.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct SshForm {
     pub(super) id: String,
     pub(super) socket: Option<String>,
@@ -28,7 +28,7 @@ impl Read for SshForm {
 }
 
 /// `false`, `true`, or the map form.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum WaitForm {
     Switch(bool),
     Full(WaitEntry),
@@ -47,7 +47,7 @@ impl Read for WaitForm {
 }
 
 /// `false`, or the map form.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum LogForm {
     Switch(bool),
     Full(LogEntry),
@@ -65,7 +65,7 @@ impl Read for LogForm {
 }
 
 /// A list of folders, or entries by name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum KustomizeForm {
     List(Vec<Spanned<String>>),
     Named(Vec<(Spanned<String>, KustomizeEntry)>),
@@ -94,7 +94,7 @@ impl Read for KustomizeForm {
 }
 
 /// A list of globs, or entries by name.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) enum ManifestForm {
     List(Spanned<Globs>),
     Named(Vec<(Spanned<String>, ManifestEntry)>),
@@ -120,7 +120,7 @@ impl Read for ManifestForm {
 }
 
 /// One glob or several.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Globs(pub(super) Vec<Spanned<String>>);
 
 impl Read for Globs {
@@ -134,7 +134,7 @@ impl Read for Globs {
 }
 
 /// A forward, from any of its forms.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct ForwardEntry {
     pub(super) kind: String,
     pub(super) name: String,

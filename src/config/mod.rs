@@ -28,11 +28,11 @@ mod skaffold;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::Project;
+use crate::model::{ClusterChoice, LogFilter, Origin, Project};
 
 use error::{Place, Problem};
 use node::{Fault, Node};
@@ -51,8 +51,10 @@ pub use schema::schema;
 pub struct ConfigRequest {
     /// The folder that wharf was started in, absolute.
     pub dir: PathBuf,
-    /// `-f`: this file and no other; relative to `dir`.
+    /// `-f`: this file and no other; relative to `dir`; `-` is [`Self::stdin`].
     pub file: Option<PathBuf>,
+    /// What was written to stdin.
+    pub stdin: Option<Arc<str>>,
     /// `-p`: profiles, laid over the rest in this order.
     pub profiles: Vec<String>,
     /// `-m`: these modules of a Skaffold configuration, and what they require.
@@ -65,6 +67,8 @@ pub struct ConfigRequest {
     pub environment: BTreeMap<String, String>,
     /// What `~` means.
     pub home: Option<PathBuf>,
+    /// Files of manifests that are deployed instead of what the configuration deploys.
+    pub manifests: Vec<PathBuf>,
 }
 
 /// A project and how it came to be.
@@ -78,6 +82,25 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
+impl Loaded {
+    /// A project of which nothing is known but its folder.
+    fn empty(dir: &Path) -> Self {
+        let project = Project {
+            name: resolve::project_name(dir),
+            root: dir.to_path_buf(),
+            origin: Origin::Inferred,
+            artifacts: BTreeMap::new(),
+            releases: BTreeMap::new(),
+            forwards: vec![],
+            logs: LogFilter::default(),
+            cluster: ClusterChoice::default(),
+            registry: None,
+            config_files: BTreeSet::new(),
+        };
+        Self { project, provenance: Provenance::default(), notes: vec![] }
+    }
+}
+
 /// Reads the configuration that `request` means, or infers one where there is no file.
 ///
 /// Without `-f` it is `wharf.yaml` or `wharf.yml` in the folder or the nearest of its parents, up
@@ -87,6 +110,94 @@ pub struct Loaded {
 ///
 /// [`ConfigError`] says what is wrong with it, and where.
 pub fn load(request: &ConfigRequest) -> Result<Loaded, ConfigError> {
+    let loaded = found(request);
+    if request.manifests.is_empty() {
+        return loaded;
+    }
+    let loaded = match loaded {
+        // Manifests need no configuration, only somewhere to go.
+        Err(error) if error.is_nothing_found() => Ok(Loaded::empty(&request.dir)),
+        loaded => loaded,
+    };
+    resolve::with_manifests(loaded?, request)
+}
+
+/// A field of a configuration that wharf does not carry out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// Its path, such as `build.artifacts.sync`.
+    pub field: String,
+    /// Where it stands, such as `skaffold.yaml:12`.
+    pub place: String,
+    /// What wharf does instead, or what to do.
+    pub instead: String,
+    /// Whether the configuration is refused because of it.
+    pub refused: bool,
+}
+
+/// Every field of the configuration that wharf does not carry out, refused ones and others.
+///
+/// # Errors
+///
+/// What keeps the configuration from being read at all.
+pub fn unmet(request: &ConfigRequest) -> Result<Vec<Unmet>, ConfigError> {
+    match disk::find(&request.dir, request.file.as_deref())? {
+        disk::Found::Skaffold(path) => skaffold::unmet(&path, request),
+        disk::Found::File(_) | disk::Found::Nothing => Ok(vec![]),
+    }
+}
+
+/// Whether the configuration that `request` means is one of Skaffold's.
+#[must_use]
+pub fn is_skaffold(request: &ConfigRequest) -> bool {
+    if request.is_stdin() {
+        return request.stdin.as_deref().is_some_and(skaffold::is_one);
+    }
+    matches!(disk::find(&request.dir, request.file.as_deref()), Ok(disk::Found::Skaffold(_)))
+}
+
+/// The text of a Go template for `data`; why it cannot be used, otherwise.
+///
+/// # Errors
+///
+/// What is wrong with the template.
+pub fn fill(template: &str, data: &serde_json::Value) -> Result<String, String> {
+    skaffold::fill(template, data)
+}
+
+/// The configuration of a folder for `wharf init`: that of Skaffold's file where there is one and
+/// no other, else what can be inferred.
+///
+/// # Errors
+///
+/// As [`load`] and [`infer`].
+pub fn proposal(request: &ConfigRequest) -> Result<Loaded, ConfigError> {
+    let own = skaffold::FILE_NAMES.iter().map(|name| request.dir.join(name));
+    let named = request.file.as_ref().map(|file| request.dir.join(file));
+    match named.into_iter().chain(own).find(|path| path.is_file()) {
+        Some(path) => skaffold::load(&path, request),
+        None => infer(&request.dir),
+    }
+}
+
+impl ConfigRequest {
+    fn is_stdin(&self) -> bool {
+        self.file.as_deref() == Some(Path::new("-"))
+    }
+}
+
+fn found(request: &ConfigRequest) -> Result<Loaded, ConfigError> {
+    if request.is_stdin() {
+        let text = request.stdin.as_deref().unwrap_or_default();
+        // It speaks of paths as a file in this folder would.
+        let path = request.dir.join("stdin");
+        if skaffold::is_one(text) {
+            return skaffold::load(&path, request);
+        }
+        let mut loaded = understood(text, &path, request)?;
+        loaded.project.config_files.remove(&path);
+        return Ok(loaded);
+    }
     match disk::find(&request.dir, request.file.as_deref())? {
         disk::Found::File(path) => read(&path, request),
         disk::Found::Skaffold(path) => skaffold::load(&path, request),
@@ -131,13 +242,16 @@ pub fn parse(text: &str, path: &Path, request: &ConfigRequest) -> Result<Loaded,
 }
 
 fn read(path: &Path, request: &ConfigRequest) -> Result<Loaded, ConfigError> {
-    let text = disk::text(path)?;
-    let (mut loaded, claims) = understand(&text, path, request)?;
+    understood(&disk::text(path)?, path, request)
+}
+
+fn understood(text: &str, path: &Path, request: &ConfigRequest) -> Result<Loaded, ConfigError> {
+    let (mut loaded, claims) = understand(text, path, request)?;
     for claim in &claims {
         if let Err(problem) = disk::check(claim, &loaded.project.root) {
             let fault =
                 Fault { profile: claim.profile.clone(), ..Fault::new(problem, claim.at.clone()) };
-            return Err(placed(fault, &text, path));
+            return Err(placed(fault, text, path));
         }
     }
     loaded.project = with_needs_of_dockerfiles(loaded.project);

@@ -50,7 +50,7 @@ macro_rules! keys {
         }
     )*) => {$(
         $(#[$meta])*
-        #[derive(Debug, Default, schemars::JsonSchema)]
+        #[derive(Debug, Clone, Default, schemars::JsonSchema)]
         #[schemars(deny_unknown_fields)]
         pub(super) struct $name {
             $(

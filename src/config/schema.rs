@@ -71,6 +71,32 @@ keys! {
         "inputs" inputs: Vec<Spanned<String>>,
         /// Globs of files that are no inputs after all.
         "ignore" ignore: Vec<Spanned<String>>,
+        /// Further environment variables of `command`; a value that is the name of an image in `needs` becomes its reference.
+        "env" env: Named<Text>,
+        /// A tag that the image gets beside the one of its content; `{git}`, `{time:2006-01-02}` and their like are filled in.
+        "tag" tag: String,
+        /// Commands on this machine before and after each build.
+        "hooks" hooks: HooksEntry,
+    }
+
+    /// Commands around a build or a deploy.
+    HooksEntry("`hooks`") {
+        /// What runs before; when it fails, nothing else is done.
+        "before" before: Vec<Spanned<HookEntry>>,
+        /// What runs after it went well; after a deploy, once everything in it is ready.
+        "after" after: Vec<Spanned<HookEntry>>,
+    }
+
+    /// A command around a build or a deploy.
+    HookEntry("a hook") {
+        /// Program and arguments.
+        "command" command: Vec<Spanned<String>>,
+        /// The folder that it runs in; by default the project's.
+        "dir" dir: String,
+        /// A glob of pods that it runs in, instead of on this machine.
+        "pod" pod: String,
+        /// A glob of containers that it runs in, instead of on this machine.
+        "container" container: String,
     }
 
     /// A secret of a build: its id and where its content comes from.
@@ -103,6 +129,12 @@ keys! {
         "values" values: Vec<Spanned<String>>,
         /// Single values over those of the files; a dot in a key leads into a map.
         "set" set: Named<Anything>,
+        /// Values that hold parts of an image's reference: `{image:NAME}`, `{repository:NAME}`, `{tag:NAME}`, `{digest:NAME}`.
+        "imageValues" image_values: Named<Text>,
+        /// Further flags for Helm.
+        "flags" flags: Vec<Spanned<String>>,
+        /// Commands before and after each deploy.
+        "hooks" hooks: HooksEntry,
         /// The namespace; by default the project's.
         "namespace" namespace: Namespace,
         /// When it counts as live; `false`: as soon as it is installed.
@@ -127,6 +159,10 @@ keys! {
     KustomizeEntry("a kustomization") {
         /// The folder.
         "path" path: String,
+        /// Flags for `kustomize build`.
+        "flags" flags: Vec<Spanned<String>>,
+        /// Commands before and after each deploy.
+        "hooks" hooks: HooksEntry,
         /// The namespace of objects that name none; by default the project's.
         "namespace" namespace: Namespace,
         /// When it counts as live; `false`: as soon as it is applied.
@@ -139,6 +175,8 @@ keys! {
     ManifestEntry("a set of manifests") {
         /// Globs of YAML files.
         "files" files: Globs,
+        /// Commands before and after each deploy.
+        "hooks" hooks: HooksEntry,
         /// The namespace of objects that name none; by default the project's.
         "namespace" namespace: Namespace,
         /// When it counts as live; `false`: as soon as it is applied.

@@ -25,6 +25,7 @@ fn request(profiles: &[&str], environment: &[(&str, &str)]) -> ConfigRequest {
         kube_context: None,
         environment: environment.map(|&(name, value)| (name.into(), value.into())).collect(),
         home: Some("/home/ann".into()),
+        ..ConfigRequest::default()
     }
 }
 

@@ -159,6 +159,9 @@ fn arguments(plan: &Plan, source: &HelmSource) -> Vec<String> {
     if source.skip_crds {
         add(&["--skip-crds"]);
     }
+    for flag in &source.flags {
+        add(&[flag]);
+    }
     add(&["--timeout", &format!("{}s", plan.release.wait.timeout.as_secs().max(1))]);
     add(&["--output", "json"]);
     arguments

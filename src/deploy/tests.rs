@@ -21,6 +21,8 @@ fn helm_source() -> HelmSource {
         chart: Chart::Path("/chart".into()),
         values: Vec::new(),
         set: BTreeMap::new(),
+        image_values: BTreeMap::new(),
+        flags: Vec::new(),
         rollback_on_failure: false,
         skip_crds: false,
     }
@@ -41,6 +43,7 @@ fn plan(source: ReleaseSource, objects: &[(&str, &str)]) -> Plan {
             source,
             after: std::collections::BTreeSet::new(),
             wait: WaitRule::default(),
+            hooks: crate::model::Hooks::default(),
         },
         namespace: namespace(),
         objects,

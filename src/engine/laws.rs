@@ -33,12 +33,15 @@ pub(super) fn project() -> Project {
             dir: "/project".into(),
             inputs: vec!["**".into()],
             ignore: vec![],
+            env: BTreeMap::new(),
         };
         let artifact = Artifact {
             name: artifact(name),
             builder: Builder::Command(build),
             needs: needs.iter().map(|need| artifact(need)).collect(),
             platform: None,
+            hooks: crate::model::Hooks::default(),
+            also_tagged: None,
         };
         (artifact.name.clone(), artifact)
     };
@@ -49,6 +52,7 @@ pub(super) fn project() -> Project {
             source: ReleaseSource::Manifests(ManifestSource::Files(vec![])),
             after: after.iter().map(|other| release(other)).collect(),
             wait: WaitRule::default(),
+            hooks: crate::model::Hooks::default(),
         };
         (release.name.clone(), release)
     };

@@ -109,8 +109,8 @@ impl Inputs {
                 }
                 inputs.paths.extend(helm.values.iter().cloned());
             }
-            ReleaseSource::Manifests(ManifestSource::Kustomize(path)) => {
-                inputs.paths.push(path.clone());
+            ReleaseSource::Manifests(ManifestSource::Kustomize(source)) => {
+                inputs.paths.push(source.folder.clone());
             }
             ReleaseSource::Manifests(ManifestSource::Files(globs)) => {
                 for glob in globs {

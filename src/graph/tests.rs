@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{
     Artifact, Builder, ChangeSet, Chart, ClusterChoice, CommandBuild, DockerBuild, HelmSource,
-    LogFilter, ManifestSource, NamedContext, Origin, ProjectName, Release, ReleaseSource, WaitRule,
+    KustomizeSource, LogFilter, ManifestSource, NamedContext, Origin, ProjectName, Release,
+    ReleaseSource, WaitRule,
 };
 
 fn artifact(name: &str) -> ArtifactName {
@@ -38,6 +39,8 @@ fn project(images: &str, releases: &str) -> Project {
             builder: Builder::Docker(DockerBuild::at(&context)),
             needs: needs.into_iter().map(artifact).collect(),
             platform: None,
+            hooks: crate::model::Hooks::default(),
+            also_tagged: None,
         };
         (artifact.name.clone(), artifact)
     });
@@ -46,6 +49,8 @@ fn project(images: &str, releases: &str) -> Project {
             chart: Chart::Path(Path::new("/p/charts").join(name)),
             values: vec![format!("/p/values/{name}.yaml").into()],
             set: BTreeMap::new(),
+            image_values: BTreeMap::new(),
+            flags: Vec::new(),
             rollback_on_failure: false,
             skip_crds: false,
         };
@@ -55,6 +60,7 @@ fn project(images: &str, releases: &str) -> Project {
             source: ReleaseSource::Helm(helm),
             after: after.into_iter().map(release).collect(),
             wait: WaitRule::default(),
+            hooks: crate::model::Hooks::default(),
         };
         (release.name.clone(), release)
     });
@@ -177,16 +183,19 @@ fn a_save_affects_what_has_it_among_its_inputs() {
         dir: "/p/worker".into(),
         inputs: vec!["src/**".into(), "go.mod".into()],
         ignore: vec!["**/*.md".into()],
+        env: BTreeMap::new(),
     };
     let worker = Artifact {
         name: artifact("worker"),
         builder: Builder::Command(command),
         needs: BTreeSet::new(),
         platform: None,
+        hooks: crate::model::Hooks::default(),
+        also_tagged: None,
     };
     project.artifacts.insert(worker.name.clone(), worker);
     let extra = [
-        ("dev", ManifestSource::Kustomize("/p/overlays/dev".into())),
+        ("dev", ManifestSource::Kustomize(KustomizeSource::at("/p/overlays/dev"))),
         ("extra", ManifestSource::Files(vec!["/p/k8s/*.yaml".into()])),
     ];
     for (name, source) in extra {

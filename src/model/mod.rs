@@ -5,27 +5,31 @@
 
 mod change;
 mod cluster;
+mod hook;
 mod image;
 mod key;
 mod name;
 mod object;
 mod order;
 mod paths;
+mod pattern;
 mod project;
 mod undo;
 
 pub use change::ChangeSet;
 pub use cluster::{ClusterIdentity, ClusterKind, Delivery};
+pub use hook::{Hook, HookPlace, Hooks};
 pub use image::{ContentHash, Digest, ImageError, ImageRef, Platform, Tag};
 pub use key::Key;
 pub use name::{ArtifactName, ContextName, NameError, Namespace, ProjectName, ReleaseName};
 pub use object::{ObjectRef, WorkloadKind, WorkloadRef};
 pub use order::cycle;
 pub use paths::Paths;
+pub use pattern::{GitName, ImagePart, ImageText, PatternError, TagPart, TagPattern};
 pub use project::{
     Artifact, BuildSecret, Builder, Chart, ClusterChoice, CommandBuild, DockerBuild, Forward,
-    ForwardPort, HelmSource, LogFilter, ManifestSource, NamedContext, Origin, Project, Release,
-    ReleaseSource, SecretSource, SshAgent, WaitRule,
+    ForwardPort, HelmSource, KustomizeSource, LogFilter, ManifestSource, NamedContext, Origin,
+    Project, Release, ReleaseSource, SecretSource, SshAgent, WaitRule,
 };
 pub use undo::{Leftover, Undo};
 

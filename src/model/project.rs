@@ -7,7 +7,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ArtifactName, ContextName, ImageRef, Namespace, Platform, ProjectName, ReleaseName};
+use super::{
+    ArtifactName, ContextName, Hooks, ImageRef, ImageText, Namespace, Platform, ProjectName,
+    ReleaseName, TagPattern,
+};
 
 /// Everything that wharf was told, or inferred, about one project. Consistent by construction:
 /// `config` makes it, and every name that one part uses of another exists.
@@ -91,6 +94,10 @@ pub struct Artifact {
     pub needs: BTreeSet<ArtifactName>,
     /// Asked for explicitly; absent: the platform of the cluster's nodes.
     pub platform: Option<Platform>,
+    /// Commands on this machine around each build.
+    pub hooks: Hooks,
+    /// The tag that the image gets beside the one that follows from its content.
+    pub also_tagged: Option<TagPattern>,
 }
 
 /// How an image is made.
@@ -186,8 +193,8 @@ pub struct SshAgent {
 
 /// A build by the user's own command.
 ///
-/// It gets `IMAGE` (the reference to make), `PUSH_IMAGE`, `BUILD_CONTEXT` and `PLATFORMS`, as
-/// custom builders of other tools do.
+/// It gets `IMAGE` (the reference to make), `IMAGE_REPO`, `IMAGE_TAG`, `PUSH_IMAGE`,
+/// `BUILD_CONTEXT`, `PLATFORMS` and `SKIP_TEST`, as custom builders of other tools do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CommandBuild {
     /// Run by `sh -c`.
@@ -198,6 +205,8 @@ pub struct CommandBuild {
     pub inputs: Vec<String>,
     /// Globs taken out of `inputs` again.
     pub ignore: Vec<String>,
+    /// Further variables; a value that is the name of an image in `needs` becomes its reference.
+    pub env: BTreeMap<String, String>,
 }
 
 /// What is installed as one.
@@ -213,6 +222,8 @@ pub struct Release {
     pub after: BTreeSet<ReleaseName>,
     /// When it counts as live.
     pub wait: WaitRule,
+    /// Commands around each deploy.
+    pub hooks: Hooks,
 }
 
 /// What a release is installed from.
@@ -234,6 +245,10 @@ pub struct HelmSource {
     pub values: Vec<PathBuf>,
     /// `set:`, as a tree of values over the files.
     pub set: BTreeMap<String, Value>,
+    /// Values that are made of an image's reference, by where they belong.
+    pub image_values: BTreeMap<String, ImageText>,
+    /// Flags for Helm beyond those that wharf gives it.
+    pub flags: Vec<String>,
     /// Roll the release back when it does not settle.
     pub rollback_on_failure: bool,
     /// `--skip-crds`.
@@ -261,10 +276,27 @@ pub enum Chart {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ManifestSource {
-    /// A folder with a kustomization, absolute.
-    Kustomize(PathBuf),
+    /// A folder with a kustomization.
+    Kustomize(KustomizeSource),
     /// Globs of YAML files, absolute.
     Files(Vec<String>),
+}
+
+/// A kustomization.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KustomizeSource {
+    /// Its folder, absolute.
+    pub folder: PathBuf,
+    /// Flags for `kustomize build`.
+    pub flags: Vec<String>,
+}
+
+impl KustomizeSource {
+    /// The kustomization in `folder`, without flags.
+    #[must_use]
+    pub fn at(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), flags: Vec::new() }
+    }
 }
 
 /// When a release counts as live.

@@ -1,7 +1,5 @@
 //! `wharf config`, `wharf schema`, `wharf init`: the configuration itself.
 
-use std::path::Path;
-
 use crate::config;
 use crate::config::ConfigRequest;
 use crate::files;
@@ -45,12 +43,13 @@ pub enum Init {
     Print,
 }
 
-/// `wharf init`: writes what can be inferred from `folder` as a `wharf.yaml`.
+/// `wharf init`: writes what a `skaffold.yaml` says, or what can be inferred, as a `wharf.yaml`.
 ///
 /// # Errors
 ///
 /// When a file is there, when nothing can be inferred, or when the file cannot be written.
-pub fn init(folder: &Path, init: Init, reporter: &Reporter) -> Result<(), Failure> {
+pub fn init(request: &ConfigRequest, init: Init, reporter: &Reporter) -> Result<(), Failure> {
+    let folder = &request.dir;
     let there = [FILE, "wharf.yml"].into_iter().find(|name| folder.join(name).exists());
     if let (Init::Write, Some(name)) = (init, there) {
         let what = format!("there is a `{name}` already");
@@ -58,7 +57,7 @@ pub fn init(folder: &Path, init: Init, reporter: &Reporter) -> Result<(), Failur
             .help("see what would be written: `wharf init --dry-run`")
             .help("replace it: `wharf init --force`"));
     }
-    let loaded = config::infer(folder).map_err(|error| error.failure())?;
+    let loaded = config::proposal(request).map_err(|error| error.failure())?;
     loaded.notes.iter().for_each(|note| reporter.note(note));
     let text = config::init(&loaded.project, &loaded.provenance);
     if init == Init::Print {

@@ -5,13 +5,42 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::config;
 use crate::model::{ArtifactName, ImageRef};
 use crate::report::{Failure, Report};
 
-/// The file that `build --file-output` writes: `{"images": {"api": "api:3f2a…"}}`.
+/// The file that `build --file-output` writes: `{"images": {"api": "api:3f2a…"}}`, and the same
+/// as `builds`, which is what scripts for other tools read.
 #[must_use]
 pub fn to_json(images: &BTreeMap<ArtifactName, ImageRef>) -> Value {
-    serde_json::json!({ "images": images })
+    let builds =
+        images.iter().map(|(name, image)| serde_json::json!({ "imageName": name, "tag": image }));
+    serde_json::json!({ "images": images, "builds": builds.collect::<Vec<_>>() })
+}
+
+/// What `build --output TEMPLATE` prints: `{{range .builds}}{{.tag}} {{end}}`.
+///
+/// # Errors
+///
+/// What is wrong with the template.
+pub fn by_template(
+    template: &str,
+    images: &BTreeMap<ArtifactName, ImageRef>,
+) -> Result<Report, Failure> {
+    let data = to_json(images);
+    let only = serde_json::json!({ "builds": data["builds"] });
+    let text = config::fill(template, &only).map_err(|why| {
+        Failure::request("wharf::images::bad_template", "the template cannot be used").because(why)
+    })?;
+    let text = if text.ends_with('\n') { text } else { format!("{text}\n") };
+    Ok(Report::Data { what: "images", text, data })
+}
+
+/// `NAME=IMAGE`, as `--images` takes it.
+#[must_use]
+pub fn pair(text: &str) -> Option<(ArtifactName, ImageRef)> {
+    let (name, image) = text.split_once('=')?;
+    Some((ArtifactName::parse(name).ok()?, ImageRef::parse(image).ok()?))
 }
 
 /// What `build` prints: one reference per line, in the order of the images' names.
@@ -34,21 +63,48 @@ pub fn parse(text: &str, place: &str) -> Result<BTreeMap<ArtifactName, ImageRef>
             .help(format!("write it with `wharf build --file-output {place}`"))
     };
     match serde_json::from_str::<File>(text) {
-        Ok(file) => Ok(file.images),
+        Ok(file) => Ok(file.all()),
         // One report per line: the images are among the last that are told.
         Err(error) => text
             .lines()
             .rev()
             .find_map(|line| serde_json::from_str::<Told>(line).ok())
-            .map(|told| told.data.images)
+            .map(|told| told.data.all())
             .ok_or_else(|| bad(error.to_string())),
     }
 }
 
+/// Either of the two says it all.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
-    images: BTreeMap<ArtifactName, ImageRef>,
+#[serde(untagged)]
+enum File {
+    Images {
+        images: BTreeMap<ArtifactName, ImageRef>,
+        #[serde(default, rename = "builds")]
+        _builds: Vec<Build>,
+    },
+    Builds {
+        builds: Vec<Build>,
+    },
+}
+
+#[derive(Deserialize)]
+struct Build {
+    #[serde(rename = "imageName")]
+    name: ArtifactName,
+    tag: ImageRef,
+}
+
+impl File {
+    fn all(self) -> BTreeMap<ArtifactName, ImageRef> {
+        match self {
+            Self::Images { images, .. } => images,
+            Self::Builds { builds } => {
+                builds.into_iter().map(|build| (build.name, build.tag)).collect()
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -79,6 +135,20 @@ mod tests {
         let text = format!("{{\"report\":\"note\",\"text\":\"x\"}}\n{line}\n");
         assert_eq!(parse(&text, "-").unwrap(), images());
         assert_eq!(parse(&format!("{line}\n"), "-").unwrap(), images());
+    }
+
+    #[test]
+    fn what_other_tools_write_can_be_read_and_written() {
+        let text = r#"{"builds":[{"imageName":"api","tag":"api:1f3c"},{"imageName":"web","tag":"ghcr.io/acme/web:2"}]}"#;
+        assert_eq!(parse(text, "tags.json").unwrap(), images());
+        let printed = |template: &str| match by_template(template, &images()).unwrap() {
+            Report::Data { text, .. } => text,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(printed("{{json .}}"), format!("{text}\n"));
+        assert_eq!(printed("{{range .builds}}{{.tag}} {{end}}"), "api:1f3c ghcr.io/acme/web:2 \n");
+        assert_eq!(pair("api=api:1").unwrap().1.to_string(), "api:1");
+        assert!(pair("images.json").is_none());
     }
 
     #[test]

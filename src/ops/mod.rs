@@ -15,7 +15,10 @@ mod version;
 pub use config::{Init, effective as config, init, schema};
 pub use delete::{DeleteRequest, delete};
 pub use doctor::doctor;
-pub use images::{parse as parse_images, report as images_report, to_json as images_json};
+pub use images::{
+    by_template as images_by, pair as image_pair, parse as parse_images, report as images_report,
+    to_json as images_json,
+};
 pub use logs::{LogsRequest, build_log, logs};
 pub use standing::Place;
 pub use status::status;

@@ -36,8 +36,10 @@ pub fn fingerprint(release: &Release, namespace: &Namespace) -> Result<String, R
                 hash.bytes(&read(&file)?);
             }
         }
-        ReleaseSource::Manifests(ManifestSource::Kustomize(folder)) => {
+        ReleaseSource::Manifests(ManifestSource::Kustomize(source)) => {
+            let folder = &source.folder;
             hash.text("kustomize");
+            hash.flags(&source.flags);
             let closure = kustomize::closure(folder)?;
             for file in &closure.files {
                 hash.text(&relative(folder, file));
@@ -69,6 +71,13 @@ impl Hash {
         self.0.update(bytes);
     }
 
+    /// None of them changes nothing, so that a release without flags keeps its hash.
+    fn flags(&mut self, flags: &[String]) {
+        for flag in flags {
+            self.text(flag);
+        }
+    }
+
     fn helm(&mut self, source: &HelmSource) -> Result<(), RenderError> {
         self.text("helm");
         match &source.chart {
@@ -87,8 +96,13 @@ impl Hash {
         for file in &source.values {
             self.bytes(&read(file)?);
         }
-        self.text(&canonical(&helm::set(source)));
+        self.text(&canonical(&helm::plain_set(source)));
         self.text(if source.skip_crds { "skip-crds" } else { "" });
+        for (key, value) in &source.image_values {
+            self.text(key);
+            self.text(&value.to_string());
+        }
+        self.flags(&source.flags);
         Ok(())
     }
 

@@ -1,11 +1,12 @@
 //! Drives `helm template`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::model::{Chart, HelmSource, Namespace, Release};
+use crate::model::{ArtifactName, Chart, HelmSource, ImageRef, Namespace, Release};
 use crate::tools::{ToolCommand, Tools};
 
 use super::chart::ChartFiles;
@@ -120,6 +121,7 @@ fn command(
         command = command.args(["-f", &one_item(&file.to_string_lossy())]);
     }
     command = command.args(["-f", "-"]).stdin(overlay.to_string());
+    command = command.args(template_flags(&source.flags));
     command = command.arg(if source.skip_crds { "--skip-crds" } else { "--include-crds" });
     if let Some(version) = &scope.kube_version {
         command = command.args(["--kube-version", version]);
@@ -195,17 +197,64 @@ pub(super) async fn chart_files(
 }
 
 /// All values of a release as they are without wharf.
-pub(super) fn tree(files: &ChartFiles, source: &HelmSource) -> Result<Value, RenderError> {
+pub(super) fn tree(
+    files: &ChartFiles,
+    source: &HelmSource,
+    images: &BTreeMap<ArtifactName, ImageRef>,
+) -> Result<Value, RenderError> {
     let mut tree = files.values();
     for file in &source.values {
         values::merge(&mut tree, &values_file(file)?);
     }
-    values::merge(&mut tree, &set(source));
+    values::merge(&mut tree, &set(source, images));
     Ok(tree)
 }
 
-/// `set:` as a tree.
-pub(super) fn set(source: &HelmSource) -> Value {
+/// `set:` as a tree, with the values that are made of `images`.
+pub(super) fn set(source: &HelmSource, images: &BTreeMap<ArtifactName, ImageRef>) -> Value {
+    let mut tree = plain_set(source);
+    for (key, text) in &source.image_values {
+        let text = text.filled(|name| images.get(name).cloned());
+        values::set_at(&mut tree, key, Value::String(text));
+    }
+    tree
+}
+
+/// Flags of `helm upgrade` alone, each with the number of words that it takes.
+const UPGRADE_ALONE: &[(&str, usize)] = &[
+    ("--force", 1),
+    ("--force-replace", 1),
+    ("--force-conflicts", 1),
+    ("--cleanup-on-fail", 1),
+    ("--reset-values", 1),
+    ("--reuse-values", 1),
+    ("--reset-then-reuse-values", 1),
+    ("--history-max", 2),
+    ("--install", 1),
+    ("-i", 1),
+    ("--take-ownership", 1),
+    ("--hide-secret", 1),
+];
+
+/// What of a release's flags `helm template` takes, too.
+fn template_flags(flags: &[String]) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut rest = flags.iter();
+    while let Some(flag) = rest.next() {
+        let name = flag.split('=').next().unwrap_or_default();
+        match UPGRADE_ALONE.iter().find(|(known, _)| *known == name) {
+            Some((_, 2)) if !flag.contains('=') => {
+                rest.next();
+            }
+            Some(_) => {}
+            None => out.push(flag.as_str()),
+        }
+    }
+    out
+}
+
+/// What of `set:` says nothing of images.
+pub(super) fn plain_set(source: &HelmSource) -> Value {
     Value::Object(source.set.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
 }
 

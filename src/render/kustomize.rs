@@ -8,7 +8,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde_json::Value;
 
-use crate::model::Release;
+use crate::model::{KustomizeSource, Release};
 
 use super::error::RenderError;
 use super::scope::RenderScope;
@@ -24,9 +24,9 @@ const FILE_NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kusto
 pub(super) async fn build(
     scope: &RenderScope,
     release: &Release,
-    folder: &Path,
+    source: &KustomizeSource,
 ) -> Result<String, RenderError> {
-    let closure = closure(folder)?;
+    let closure = closure(&source.folder)?;
     let tools = &scope.tools;
     let mut command = if tools.find("kustomize").is_some() {
         tools.command("kustomize").arg("build")
@@ -35,8 +35,8 @@ pub(super) async fn build(
     } else {
         return Err(RenderError::NoKustomize);
     };
-    command = command.arg(folder);
-    if closure.inflates_charts {
+    command = command.arg(&source.folder).args(&source.flags);
+    if closure.inflates_charts && !source.flags.iter().any(|flag| flag == "--enable-helm") {
         command = command.arg("--enable-helm");
     }
     let output = command.time_limit(LIMIT).run().await.map_err(|source| {

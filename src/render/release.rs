@@ -90,20 +90,23 @@ pub async fn uses(
             return Ok(Shape { uses, plain, ..Shape::default() });
         }
     };
-    let set = helm::set(source);
+    let set = helm::set(source, images);
     let text = helm::template(scope, release, source, &set, Purpose::Deploy).await;
     let parts = match &text {
         Ok(text) => Ok(helm::parts(text, release)?),
         Err(_) => Err(()),
     };
-    let plain = text.as_ref().ok().map(|text| Plain { fingerprint, text: text.as_str().into() });
+    // Values that are made of an image's reference make another text of each image.
+    let is_plain = source.image_values.is_empty();
+    let plain = text.as_ref().ok().filter(|_| is_plain);
+    let plain = plain.map(|text| Plain { fingerprint, text: text.as_str().into() });
     if let Ok(parts) = &parts
         && used(parts.deployed(), &targets).is_empty()
     {
         return Ok(Shape { plain, ..Shape::default() });
     }
     let files = helm::chart_files(scope, release, &source.chart).await?;
-    let tree = helm::tree(&files, source)?;
+    let tree = helm::tree(&files, source, images)?;
     let mentioned = files.mentioned();
     let question = Question { tree: &tree, set: &set, mentioned: &mentioned, targets: &targets };
     let render = |overlay: Value| -> futures::future::BoxFuture<'_, _> {
@@ -216,7 +219,7 @@ async fn helm_parts(
     plain: Option<&Plain>,
     images: &BTreeMap<ArtifactName, ImageRef>,
 ) -> Result<(Parts, Option<Value>, Targets), RenderError> {
-    let set = helm::set(source);
+    let set = helm::set(source, images);
     let assignments = &shape.answer.assignments;
     let overlay =
         |targets, digests| search::overlay(&set, &shape.tree, assignments, targets, digests);
@@ -262,8 +265,8 @@ async fn plain_parts(
     source: &ManifestSource,
 ) -> Result<(Parts, Option<Arc<str>>), RenderError> {
     match source {
-        ManifestSource::Kustomize(folder) => {
-            let text = kustomize::build(scope, release, folder).await?;
+        ManifestSource::Kustomize(source) => {
+            let text = kustomize::build(scope, release, source).await?;
             Ok((kustomized(&text, release)?, Some(text.into())))
         }
         ManifestSource::Files(globs) => {

@@ -609,16 +609,21 @@ fn releases(root: &Path) -> Vec<crate::model::Release> {
         source,
         after: BTreeSet::new(),
         wait: crate::model::WaitRule::default(),
+        hooks: crate::model::Hooks::default(),
     };
     vec![
         one(ReleaseSource::Helm(HelmSource {
             chart: Chart::Path(root.join("chart")),
             values: vec![root.join("values.yaml")],
             set: BTreeMap::new(),
+            image_values: BTreeMap::new(),
+            flags: Vec::new(),
             rollback_on_failure: false,
             skip_crds: false,
         })),
-        one(ReleaseSource::Manifests(ManifestSource::Kustomize(root.join("k/dev")))),
+        one(ReleaseSource::Manifests(ManifestSource::Kustomize(
+            crate::model::KustomizeSource::at(root.join("k/dev")),
+        ))),
         one(ReleaseSource::Manifests(ManifestSource::Files(vec![
             root.join("m/*.yaml").display().to_string(),
         ]))),

@@ -74,6 +74,63 @@ impl fmt::Display for ValuePath {
     }
 }
 
+/// Puts `value` where the dotted `key` says, such as `web.hosts[0].name`, making the maps and
+/// lists on the way; `\.` is a dot of the name itself.
+pub(super) fn set_at(tree: &mut Value, key: &str, value: Value) {
+    let mut place = tree;
+    for step in steps(key) {
+        place = match step {
+            Step::Key(key) => {
+                if !place.is_object() {
+                    *place = Value::Object(Map::new());
+                }
+                let Value::Object(map) = place else { return };
+                map.entry(key).or_insert(Value::Null)
+            }
+            Step::Index(index) => {
+                if !place.is_array() {
+                    *place = Value::Array(Vec::new());
+                }
+                let Value::Array(items) = place else { return };
+                if items.len() <= index {
+                    items.resize(index + 1, Value::Null);
+                }
+                &mut items[index]
+            }
+        };
+    }
+    *place = value;
+}
+
+/// Helm's own limit to the length of a list that a key makes.
+const LONGEST: usize = 65_536;
+
+fn steps(key: &str) -> Vec<Step> {
+    let mut out = Vec::new();
+    let mut name = String::new();
+    let mut rest = key.chars();
+    let end = |name: &mut String, out: &mut Vec<Step>| {
+        if !name.is_empty() {
+            out.push(Step::Key(std::mem::take(name)));
+        }
+    };
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => name.extend(rest.next()),
+            '.' => end(&mut name, &mut out),
+            '[' => {
+                end(&mut name, &mut out);
+                let index: String = rest.by_ref().take_while(|c| *c != ']').collect();
+                let index = index.parse().ok().filter(|index| *index < LONGEST);
+                out.extend(index.map(Step::Index));
+            }
+            c => name.push(c),
+        }
+    }
+    end(&mut name, &mut out);
+    out
+}
+
 /// Lays `over` on `base` as Helm does: maps merge, null takes a key away, anything else replaces.
 pub(super) fn merge(base: &mut Value, over: &Value) {
     let (Value::Object(base), Value::Object(over)) = (&mut *base, over) else {

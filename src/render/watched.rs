@@ -19,7 +19,8 @@ pub fn watched(release: &Release) -> Vec<PathBuf> {
             }
             found.extend(source.values.iter().cloned());
         }
-        ReleaseSource::Manifests(ManifestSource::Kustomize(folder)) => {
+        ReleaseSource::Manifests(ManifestSource::Kustomize(source)) => {
+            let folder = &source.folder;
             match kustomize::closure(folder) {
                 Ok(closure) => {
                     let outside = |file: &PathBuf| {

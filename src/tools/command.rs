@@ -142,6 +142,28 @@ impl ToolCommand {
         Ok(Output { stdout, stderr_tail })
     }
 
+    /// Like [`Self::run`], for callers that cannot wait otherwise.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::run`].
+    pub fn run_blocking(self) -> Result<Output, ToolError> {
+        let command = self.display();
+        let not_started = |source| ToolError::NotStarted { command: command.clone(), source };
+        // A thread of its own, since the caller's may belong to a runtime already.
+        std::thread::scope(|scope| {
+            let ran = scope.spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                Ok(runtime?.block_on(self.run()))
+            });
+            match ran.join() {
+                Ok(Ok(result)) => result,
+                Ok(Err(error)) => Err(not_started(error)),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        })
+    }
+
     /// Runs it to its end and adds what it writes on stdout to `out`, also when it fails; returns
     /// the last lines on stderr.
     ///

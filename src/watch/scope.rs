@@ -81,7 +81,9 @@ impl WatchScope {
                         scope.add(path);
                     }
                 }
-                ReleaseSource::Manifests(ManifestSource::Kustomize(path)) => scope.add(path),
+                ReleaseSource::Manifests(ManifestSource::Kustomize(source)) => {
+                    scope.add(&source.folder);
+                }
                 ReleaseSource::Manifests(ManifestSource::Files(globs)) => {
                     for glob in globs {
                         let plain = glob.find(['*', '?', '[', '{']).map(|at| &glob[..at]);

@@ -23,6 +23,7 @@ fn help_lists_every_command_in_sections() {
       build        Build the images whose content changed and print their references
       deploy       Deploy images that are built already
       render       Print the manifests that would be deployed
+      apply        Apply manifests that were rendered before
       delete       Take back what `run` left or a crash interrupted
 
     Looking:
@@ -42,7 +43,7 @@ fn help_lists_every_command_in_sections() {
       -V, --version  Print version
 
     Project:
-      -f, --file <FILE>      Configuration file, instead of `wharf.yaml` in the folder
+      -f, --file <FILE>      Configuration file, instead of `wharf.yaml` in the folder; - is stdin
       -p, --profile <NAME>   Profile whose overrides apply; may be given several times, later ones win
       -m, --module <NAME>    Module of `skaffold.yaml` with what it requires; may be given several times
       -C, --directory <DIR>  Act as if started in this folder
@@ -85,6 +86,7 @@ fn the_help_of_a_command_has_examples() {
           --keep-data              On leaving, keep the claims for volumes and their data
           --rollback               On leaving, take releases that were installed before back to the
                                    revision that was found
+          --strict-helm            Let every change go through `helm upgrade`, also one of images alone
           --manual                 Let saves wait until `r` is pressed
           --poll                   Look for changed files again and again, where the system tells of
                                    none (network folders)
@@ -107,7 +109,7 @@ fn the_help_of_a_command_has_examples() {
                            report
 
     Project:
-      -f, --file <FILE>      Configuration file, instead of `wharf.yaml` in the folder
+      -f, --file <FILE>      Configuration file, instead of `wharf.yaml` in the folder; - is stdin
       -p, --profile <NAME>   Profile whose overrides apply; may be given several times, later ones win
       -m, --module <NAME>    Module of `skaffold.yaml` with what it requires; may be given several times
       -C, --directory <DIR>  Act as if started in this folder

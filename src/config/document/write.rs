@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::model::{
-    Artifact, Builder, Chart, DockerBuild, Forward, ForwardPort, HelmSource, ManifestSource,
-    NamedContext, Project, Release, ReleaseSource, SecretSource, WaitRule,
+    Artifact, Builder, Chart, DockerBuild, Forward, ForwardPort, HelmSource, Hook, HookPlace,
+    Hooks, ManifestSource, NamedContext, Project, Release, ReleaseSource, SecretSource, WaitRule,
 };
 
 use super::super::error::said;
@@ -185,12 +185,15 @@ pub(super) fn project(project: &Project, defaults: Defaults) -> Vec<(String, Pie
         let name = release.name.to_string();
         match &release.source {
             ReleaseSource::Helm(source) => helm.push((name, writer.helm(release, source))),
-            ReleaseSource::Manifests(ManifestSource::Kustomize(path)) => {
-                kustomize.push((name, writer.plain(release, ("path", writer.path(path)))));
+            ReleaseSource::Manifests(ManifestSource::Kustomize(source)) => {
+                let mut own = vec![("path".to_owned(), writer.path(&source.folder))];
+                rare(&mut own, "flags", texts(&source.flags));
+                kustomize.push((name, writer.plain(release, own)));
             }
             ReleaseSource::Manifests(ManifestSource::Files(files)) => {
                 let files = files.iter().map(|file| writer.path(Path::new(file))).collect();
-                manifests.push((name, writer.plain(release, ("files", Piece::List(files)))));
+                let own = vec![("files".to_owned(), Piece::List(files))];
+                manifests.push((name, writer.plain(release, own)));
             }
         }
     }
@@ -329,11 +332,16 @@ impl Writer<'_> {
                 }
                 out.push(("inputs".to_owned(), texts(&command.inputs)));
                 self.list(&mut out, "ignore", texts(&command.ignore));
+                let env = command.env.iter().map(|(name, value)| (name.clone(), text(value)));
+                rare(&mut out, "env", Piece::Map(env.collect()));
             }
         }
         let platform = artifact.platform.as_ref().map(|platform| text(&platform.to_string()));
         self.optional(&mut out, "platform", platform);
         self.list(&mut out, "needs", texts(&needs));
+        let tag = artifact.also_tagged.as_ref().map(|tag| text(&tag.to_string()));
+        out.extend(tag.map(|tag| ("tag".to_owned(), tag)));
+        self.hooks(&mut out, &artifact.hooks);
         Piece::Map(out)
     }
 
@@ -391,14 +399,17 @@ impl Writer<'_> {
         self.list(&mut out, "values", Piece::List(values));
         let set = source.set.iter().map(|(name, value)| (undotted(name), anything(value)));
         self.map(&mut out, "set", set.collect());
+        let values =
+            source.image_values.iter().map(|(key, value)| (key.clone(), text(&value.to_string())));
+        rare(&mut out, "imageValues", Piece::Map(values.collect()));
+        rare(&mut out, "flags", texts(&source.flags));
         self.common(&mut out, release);
         self.switch(&mut out, "rollbackOnFailure", source.rollback_on_failure);
         self.switch(&mut out, "skipCrds", source.skip_crds);
         Piece::Map(out)
     }
 
-    fn plain(&self, release: &Release, (name, piece): (&str, Piece)) -> Piece {
-        let mut out = vec![(name.to_owned(), piece)];
+    fn plain(&self, release: &Release, mut out: Vec<(String, Piece)>) -> Piece {
         self.common(&mut out, release);
         Piece::Map(out)
     }
@@ -415,8 +426,35 @@ impl Writer<'_> {
             wait.push(("timeout".to_owned(), text(&span_text(release.wait.timeout))));
         }
         self.map(out, "wait", wait);
+        self.hooks(out, &release.hooks);
         let after: Vec<String> = release.after.iter().map(ToString::to_string).collect();
         self.list(out, "after", texts(&after));
+    }
+
+    fn hooks(&self, out: &mut Vec<(String, Piece)>, hooks: &Hooks) {
+        let all = |hooks: &[Hook]| Piece::List(hooks.iter().map(|hook| self.hook(hook)).collect());
+        let mut both = vec![];
+        rare(&mut both, "before", all(&hooks.before));
+        rare(&mut both, "after", all(&hooks.after));
+        rare(out, "hooks", Piece::Map(both));
+    }
+
+    fn hook(&self, hook: &Hook) -> Piece {
+        let mut out = vec![("command".to_owned(), texts(&hook.command))];
+        match &hook.place {
+            HookPlace::Host(folder) if self.all || folder != self.root => {
+                out.push(("dir".to_owned(), self.path(folder)));
+            }
+            HookPlace::Host(_) => {}
+            HookPlace::Container { pod, container } => {
+                let every = || Some(text("*"));
+                let pod_piece = pod.as_deref().map(text);
+                let is_bare = pod.is_none() && container.is_none();
+                self.optional(&mut out, "pod", pod_piece.or_else(|| is_bare.then(every).flatten()));
+                self.optional(&mut out, "container", container.as_deref().map(text));
+            }
+        }
+        Piece::Map(out)
     }
 
     fn forward(&self, forward: &Forward) -> Piece {
@@ -461,6 +499,13 @@ impl Writer<'_> {
         let namespace = forward.namespace.as_ref().map(|name| text(name.as_str()));
         self.optional(&mut out, "namespace", namespace);
         Piece::Map(out)
+    }
+}
+
+/// Adds what few projects have: only where it is given, so that the rest is not lost in it.
+fn rare(out: &mut Vec<(String, Piece)>, name: &str, piece: Piece) {
+    if piece != Piece::List(vec![]) && piece != Piece::Map(vec![]) {
+        out.push((name.to_owned(), piece));
     }
 }
 

@@ -15,8 +15,8 @@ use std::path::Path;
 
 use crate::model::{
     Artifact, ArtifactName, Builder, Chart, ClusterChoice, DockerBuild, Forward, ForwardPort,
-    HelmSource, LogFilter, ManifestSource, Origin, Project, Release, ReleaseName, ReleaseSource,
-    WaitRule,
+    HelmSource, Hooks, KustomizeSource, LogFilter, ManifestSource, Origin, Project, Release,
+    ReleaseName, ReleaseSource, WaitRule,
 };
 
 use super::error::{ConfigError, Problem};
@@ -157,7 +157,14 @@ fn artifact(listing: &Listing, candidate: &Candidate, name: ArtifactName) -> Art
     let context = absolute(&listing.root, Path::new(&candidate.context));
     let dockerfile = absolute(&listing.root, Path::new(&candidate.path));
     let docker = DockerBuild { dockerfile, ..DockerBuild::at(&context) };
-    Artifact { name, builder: Builder::Docker(docker), needs: BTreeSet::new(), platform: None }
+    Artifact {
+        name,
+        builder: Builder::Docker(docker),
+        needs: BTreeSet::new(),
+        platform: None,
+        hooks: Hooks::default(),
+        also_tagged: None,
+    }
 }
 
 fn release(
@@ -171,11 +178,13 @@ fn release(
             chart: Chart::Path(path(folder)),
             values: vec![],
             set: BTreeMap::new(),
+            image_values: BTreeMap::new(),
+            flags: vec![],
             rollback_on_failure: false,
             skip_crds: false,
         }),
         Shape::Kustomize { folder } => {
-            ReleaseSource::Manifests(ManifestSource::Kustomize(path(folder)))
+            ReleaseSource::Manifests(ManifestSource::Kustomize(KustomizeSource::at(path(folder))))
         }
         Shape::Manifests { globs } => ReleaseSource::Manifests(ManifestSource::Files(
             globs.iter().map(|glob| path(glob).display().to_string()).collect(),
@@ -188,7 +197,7 @@ fn release(
         .find(|name| !others.contains_key(name))
         .expect("one of endless numbers is free");
     let (after, wait) = (BTreeSet::new(), WaitRule::default());
-    Release { name, namespace: None, source, after, wait }
+    Release { name, namespace: None, source, after, wait, hooks: Hooks::default() }
 }
 
 /// A forward per service, each with a local port of its own.

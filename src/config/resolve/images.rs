@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use crate::model::{
     Artifact, ArtifactName, BuildSecret, Builder, CommandBuild, DockerBuild, ImageRef,
-    NamedContext, SecretSource, SshAgent,
+    NamedContext, SecretSource, SshAgent, TagPattern,
 };
 
 use super::super::error::Problem;
@@ -13,6 +13,7 @@ use super::super::forms::SshForm;
 use super::super::node::Fault;
 use super::super::read::{Named, Spanned, Text};
 use super::super::schema::{ImageEntry, SecretEntry};
+use super::hooks::HookUse;
 use super::{Must, Resolver, globs, list, refuse_cycle};
 
 impl Resolver<'_> {
@@ -64,6 +65,8 @@ impl Resolver<'_> {
             }
         }
         let platform = entry.platform.as_ref().map(|platform| platform.value.clone());
+        let hooks = self.hooks(entry.hooks.as_ref().map(|hooks| &hooks.value), HookUse::Build)?;
+        let also_tagged = entry.tag.as_ref().map(tag_pattern).transpose()?;
         let builder = if entry.command.is_some() {
             Builder::Command(self.command(&own, entry)?)
         } else {
@@ -75,7 +78,7 @@ impl Resolver<'_> {
             }));
             Builder::Docker(docker)
         };
-        Ok(Artifact { name: own, builder, needs, platform })
+        Ok(Artifact { name: own, builder, needs, platform, hooks, also_tagged })
     }
 
     fn docker(
@@ -254,7 +257,9 @@ impl Resolver<'_> {
             }));
         }
         let ignore = globs(list(entry.ignore))?;
-        Ok(CommandBuild { command: command.value, dir, inputs, ignore })
+        let env = entry.env.map_or_else(|| Named(vec![]), |env| env.value);
+        let env = env.0.into_iter().map(|(name, Text(text))| (name.value, text)).collect();
+        Ok(CommandBuild { command: command.value, dir, inputs, ignore, env })
     }
 }
 
@@ -279,9 +284,19 @@ fn same_repository(one: &ArtifactName, other: &ArtifactName) -> bool {
     }
 }
 
+fn tag_pattern(text: &Spanned<String>) -> Result<TagPattern, Fault> {
+    TagPattern::parse(&text.value).map_err(|error| {
+        text.fault(Problem::Conflict { what: error.to_string(), help: String::new() })
+    })
+}
+
 fn refuse_command_keys(entry: &ImageEntry) -> Result<(), Fault> {
-    let keys =
-        [("dir", at(&entry.dir)), ("inputs", at(&entry.inputs)), ("ignore", at(&entry.ignore))];
+    let keys = [
+        ("dir", at(&entry.dir)),
+        ("inputs", at(&entry.inputs)),
+        ("ignore", at(&entry.ignore)),
+        ("env", at(&entry.env)),
+    ];
     for (key, at) in keys {
         if let Some((at, profile)) = at {
             let problem = Problem::Conflict {

@@ -2,6 +2,7 @@
 //!
 //! Pure: what must exist on disk is returned as claims, which the caller checks.
 
+mod hooks;
 mod images;
 mod releases;
 mod session;
@@ -10,13 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
-use crate::model::{Origin, Project, ProjectName};
+use crate::model::{
+    Hooks, ManifestSource, Origin, Project, ProjectName, Release, ReleaseName, ReleaseSource,
+};
 
-use super::error::Problem;
+use super::error::{ConfigError, Problem};
 use super::node::Fault;
 use super::provenance::Provenance;
 use super::read::Spanned;
 use super::schema::ConfigFile;
+use super::{ConfigRequest, Loaded};
 
 pub(super) use session::local_port;
 
@@ -77,6 +81,39 @@ pub(super) fn resolve(
         root: root.clone(),
     };
     Ok((project, resolver.claims))
+}
+
+/// `loaded` with the manifests of `request` in place of all that it deploys; nothing is built.
+pub(super) fn with_manifests(
+    mut loaded: Loaded,
+    request: &ConfigRequest,
+) -> Result<Loaded, ConfigError> {
+    let files: Vec<PathBuf> =
+        request.manifests.iter().map(|file| absolute(&request.dir, file)).collect();
+    for (file, given) in files.iter().zip(&request.manifests) {
+        if !file.exists() {
+            return Err(ConfigError::new(Problem::MissingPath {
+                sort: "manifest",
+                path: given.display().to_string(),
+                suggestion: None,
+                help: "write it with `wharf render -o FILE`".to_owned(),
+            }));
+        }
+    }
+    let name = ReleaseName::parse("manifests").expect("`manifests` is a name");
+    let release = Release {
+        name: name.clone(),
+        namespace: None,
+        source: ReleaseSource::Manifests(ManifestSource::Files(
+            files.iter().map(|file| file.display().to_string()).collect(),
+        )),
+        after: BTreeSet::new(),
+        wait: loaded.project.releases.values().next().map(|r| r.wait.clone()).unwrap_or_default(),
+        hooks: Hooks::default(),
+    };
+    loaded.project.artifacts.clear();
+    loaded.project.releases = BTreeMap::from([(name, release)]);
+    Ok(loaded)
 }
 
 struct Resolver<'r> {

@@ -6,15 +6,17 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::model::{
-    Chart, HelmSource, ManifestSource, Release, ReleaseName, ReleaseSource, WaitRule,
+    Chart, HelmSource, ImageText, KustomizeSource, ManifestSource, Release, ReleaseName,
+    ReleaseSource, WaitRule,
 };
 
 use super::super::error::Problem;
 use super::super::forms::{Globs, KustomizeForm, ManifestForm, WaitForm};
 use super::super::node::Fault;
 use super::super::provenance::Provenance;
-use super::super::read::{Named, Spanned};
+use super::super::read::{Named, Spanned, Text};
 use super::super::schema::{KustomizeEntry, ManifestEntry, ReleaseEntry};
+use super::hooks::HookUse;
 use super::{Must, Resolver, check_glob, derived, is_glob, list, refuse_cycle};
 
 impl Resolver<'_> {
@@ -139,10 +141,18 @@ impl Resolver<'_> {
             provenance.alias_tree(&[&from[..], &[key.value.as_str()]].concat(), &to);
             set_value(&mut set, &key, value.0)?;
         }
+        let hooks = self.hooks(entry.hooks.as_ref().map(|hooks| &hooks.value), HookUse::Deploy)?;
+        let image_values = entry.image_values.map_or_else(Vec::new, |values| values.value.0);
+        let image_values = image_values
+            .into_iter()
+            .map(|(key, Text(text))| (key.value, ImageText::parse(&text)))
+            .collect();
         let helm = HelmSource {
             chart: source,
             values,
             set,
+            image_values,
+            flags: list(entry.flags).into_iter().map(|flag| flag.value).collect(),
             rollback_on_failure: entry.rollback_on_failure.is_some_and(|on| on.value),
             skip_crds: entry.skip_crds.is_some_and(|on| on.value),
         };
@@ -152,6 +162,7 @@ impl Resolver<'_> {
             source: ReleaseSource::Helm(helm),
             after: BTreeSet::new(),
             wait: wait(entry.wait),
+            hooks,
         })
     }
 
@@ -170,12 +181,16 @@ impl Resolver<'_> {
         };
         let path = self.path(&text.value);
         self.claim(text, &path, Must::Kustomization, "kustomization", "");
+        let flags = list(entry.flags).into_iter().map(|flag| flag.value).collect();
+        let source = KustomizeSource { folder: path, flags };
+        let hooks = self.hooks(entry.hooks.as_ref().map(|hooks| &hooks.value), HookUse::Deploy)?;
         Ok(Release {
             name: own,
             namespace: entry.namespace.map(|namespace| namespace.value),
-            source: ReleaseSource::Manifests(ManifestSource::Kustomize(path)),
+            source: ReleaseSource::Manifests(ManifestSource::Kustomize(source)),
             after: BTreeSet::new(),
             wait: wait(entry.wait),
+            hooks,
         })
     }
 
@@ -193,6 +208,7 @@ impl Resolver<'_> {
                 example: "files: [\"FOLDER/*.yaml\"]".to_owned(),
             }));
         }
+        let hooks = self.hooks(entry.hooks.as_ref().map(|hooks| &hooks.value), HookUse::Deploy)?;
         let mut out = Vec::new();
         for file in files {
             let path = self.path(&file.value);
@@ -208,6 +224,7 @@ impl Resolver<'_> {
             source: ReleaseSource::Manifests(ManifestSource::Files(out)),
             after: BTreeSet::new(),
             wait: wait(entry.wait),
+            hooks,
         })
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::super::error::Problem;
 use super::super::node::{Fault, Kind, Node};
 use super::super::resolve::absolute;
+use super::hooks;
 use super::modules::Module;
 use super::translate::Translator;
 use super::tree::{made_map, made_text};
@@ -84,14 +85,8 @@ impl Translator<'_> {
             None => made_text(module.dir.display().to_string()),
         };
         let mut out = artifact.map_here();
-        let empty = made_map();
-        match artifact.get("custom") {
-            Some(custom) => self.custom(&mut out, artifact, custom, &context)?,
-            None => {
-                let docker = artifact.get("docker").unwrap_or(&empty);
-                self.docker(&mut out, module, docker, &context)?;
-            }
-        }
+        let folder = Path::new(context.as_text().unwrap_or_default()).to_path_buf();
+        let is_command = self.builder(&mut out, module, artifact, &context)?;
         let builders = BUILDERS.iter().chain(&["docker"]).filter_map(|key| artifact.get(key));
         if let Some(second) = builders.into_iter().nth(1) {
             return Err(second.fault(Problem::Conflict {
@@ -102,7 +97,18 @@ impl Translator<'_> {
                 help: "take one of them out".to_owned(),
             }));
         }
-        self.requirements(&mut out, artifact)?;
+        self.requirements(&mut out, artifact, is_command)?;
+        if let Some(hooks) = artifact.get("hooks") {
+            let hooks = hooks::hooks(hooks, &module.dir, &folder)?;
+            if !hooks.is_vacant() {
+                out.put("hooks", hooks);
+            }
+        }
+        if let Some(image) = artifact.get("image")
+            && let Some(tag) = self.tag(module, image, name.as_text().unwrap_or_default())?
+        {
+            out.put("tag", tag);
+        }
         let build = module.document.at_path(&["build"]);
         let of_build = build.and_then(|build| build.get("platforms"));
         if let Some(platforms) = artifact.get("platforms").or(of_build) {
@@ -117,6 +123,48 @@ impl Translator<'_> {
             }
         }
         Ok((name, out))
+    }
+
+    /// Writes how an artifact is built; whether that is by a command.
+    fn builder(
+        &mut self,
+        out: &mut Node,
+        module: &Module,
+        artifact: &Node,
+        context: &Node,
+    ) -> Result<bool, Fault> {
+        let folder = Path::new(context.as_text().unwrap_or_default()).to_path_buf();
+        if let Some(custom) = artifact.get("custom") {
+            self.custom(out, custom, context)?;
+            return Ok(true);
+        }
+        let recipe = if let Some(ko) = artifact.get("ko") {
+            Some((ko, self.ko(ko, &folder)?))
+        } else if let Some(jib) = artifact.get("jib") {
+            Some((jib, self.jib(jib, &folder)?))
+        } else if let Some(packs) = artifact.get("buildpacks") {
+            Some((packs, self.buildpacks(packs, &folder)?))
+        } else if let Some(bazel) = artifact.get("bazel") {
+            Some((bazel, self.bazel(bazel)?))
+        } else {
+            None
+        };
+        if let Some((at, recipe)) = recipe {
+            recipe.put(out, at, context);
+            return Ok(true);
+        }
+        if let Some(kaniko) = artifact.get("kaniko") {
+            self.remark(kaniko, "kaniko", "the Dockerfile is built by the local Docker Engine");
+        }
+        let empty = made_map();
+        let docker = artifact.get("docker").or_else(|| artifact.get("kaniko")).unwrap_or(&empty);
+        let below = docker.text_of("contextSubPath").map(|below| folder.join(below));
+        let context = below.map_or_else(
+            || context.clone(),
+            |below| context.text_here(below.display().to_string()),
+        );
+        self.docker(out, module, docker, &context)?;
+        Ok(false)
     }
 
     fn docker(
@@ -252,13 +300,7 @@ impl Translator<'_> {
         Ok(())
     }
 
-    fn custom(
-        &mut self,
-        out: &mut Node,
-        artifact: &Node,
-        custom: &Node,
-        context: &Node,
-    ) -> Result<(), Fault> {
+    fn custom(&mut self, out: &mut Node, custom: &Node, context: &Node) -> Result<(), Fault> {
         let Some(command) = custom.get("buildCommand").filter(|command| !command.is_vacant())
         else {
             return Err(custom.fault(Problem::MissingKey {
@@ -267,15 +309,6 @@ impl Translator<'_> {
                 example: "buildCommand: ./build.sh".to_owned(),
             }));
         };
-        if let Some(required) = artifact.list_of("requires").first() {
-            return Err(required.fault(Problem::Conflict {
-                what: "an artifact with `custom` that requires another is not carried out by wharf"
-                    .to_owned(),
-                help:
-                    "build both in one `buildCommand`, or from a Dockerfile with a build argument"
-                        .to_owned(),
-            }));
-        }
         out.put("command", self.templates.expand(command)?);
         out.put("dir", context.clone());
         let folder = Path::new(context.as_text().unwrap_or_default());
@@ -289,21 +322,52 @@ impl Translator<'_> {
                 .filter_map(|item| Some(item.text_here(below(folder, item.as_text()?))));
             Some(list.list_here(items.collect())).filter(|list| !list.is_vacant())
         };
-        out.put("inputs", globs("paths").unwrap_or_else(everything));
+        let listed = match dependencies.and_then(|dependencies| dependencies.get("command")) {
+            Some(command) => Some(self.listed(command, folder)?),
+            None => None,
+        };
+        out.put("inputs", globs("paths").or(listed).unwrap_or_else(everything));
         if let Some(ignore) = globs("ignore") {
             out.put("ignore", ignore);
         }
         Ok(())
     }
 
-    /// `requires`: what is built first, and as which build argument its image is known.
-    fn requirements(&mut self, out: &mut Node, artifact: &Node) -> Result<(), Fault> {
+    /// What a command that lists a build's inputs says: a JSON array of paths.
+    fn listed(&self, command: &Node, folder: &Path) -> Result<Node, Fault> {
+        let text = command.as_text().unwrap_or_default();
+        let words: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        let wrong = |why: String| {
+            command.fault(Problem::Conflict {
+                what: format!("`{text}` does not list the inputs of the build: {why}"),
+                help: "it must print a JSON array of paths".to_owned(),
+            })
+        };
+        let said = self.templates.run(&words, folder).map_err(wrong)?;
+        let paths: Vec<String> =
+            serde_json::from_str(&said).map_err(|error| wrong(error.to_string()))?;
+        let inside = |path: &String| {
+            let path = absolute(folder, Path::new(path));
+            path.strip_prefix(folder).ok().map(|path| path.display().to_string())
+        };
+        let items = paths.iter().filter_map(inside).map(|path| command.text_here(path));
+        Ok(command.list_here(items.collect()))
+    }
+
+    /// `requires`: what is built first, and as which build argument or variable its image is known.
+    fn requirements(
+        &mut self,
+        out: &mut Node,
+        artifact: &Node,
+        is_command: bool,
+    ) -> Result<(), Fault> {
         let mut needs = Vec::new();
         for required in artifact.list_of("requires") {
             let name = self.name_of(required)?;
             // A Dockerfile that names an image of the project gets that image.
             let alias = required.text_of("alias").unwrap_or(name.as_text().unwrap_or_default());
-            out.put_path(&["args", alias], name.clone());
+            let key = if is_command { "env" } else { "args" };
+            out.put_path(&[key, alias], name.clone());
             needs.push(name);
         }
         if let (Some(list), false) = (artifact.get("requires"), needs.is_empty()) {
@@ -366,7 +430,7 @@ fn agent(node: &Node, text: &str) -> Node {
 }
 
 /// A dependency of a custom build as a glob: a folder means all that is in it.
-fn below(folder: &Path, text: &str) -> String {
+pub(super) fn below(folder: &Path, text: &str) -> String {
     let text = text.trim_start_matches("./").trim_end_matches('/');
     if text.is_empty() || text == "." {
         "**".to_owned()

@@ -6,8 +6,12 @@
 //! with what laid over them) → `translate` (`images`, `releases`, with `templates` filled in) →
 //! from there on as `wharf.yaml`. Nothing behind this room knows which file it was.
 
+mod builders;
 mod dotenv;
 mod fields;
+mod git;
+mod helm_flags;
+mod hooks;
 mod images;
 mod modules;
 mod patches;
@@ -16,6 +20,8 @@ mod releases;
 mod set_flag;
 mod sources;
 mod sprig;
+mod tables;
+mod tags;
 mod templates;
 #[cfg(test)]
 mod tests;
@@ -23,19 +29,22 @@ mod translate;
 mod tree;
 mod versions;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::error::ConfigError;
 use super::provenance::Provenance;
 use super::read::Read as _;
-use super::{ConfigRequest, Loaded, disk, node, resolve, schema, with_needs_of_dockerfiles};
-use modules::Wanted;
+use super::{ConfigRequest, Loaded, Unmet, disk, node, resolve, schema, with_needs_of_dockerfiles};
+use git::Repositories;
+use modules::{Module, Wanted};
 use node::Fault;
 use profiles::Circumstances;
 use sources::Sources;
 use translate::Translator;
 
 pub(super) use modules::FILE_NAMES;
+pub(super) use templates::fill;
 
 /// Whether `text` is a Skaffold configuration, whatever its file is called.
 pub(super) fn is_one(text: &str) -> bool {
@@ -46,8 +55,14 @@ pub(super) fn is_one(text: &str) -> bool {
     text.lines().any(|line| words(line) == Some(true))
 }
 
-/// Reads the configuration at `path`, and what it requires.
-pub(super) fn load(path: &Path, request: &ConfigRequest) -> Result<Loaded, ConfigError> {
+/// The modules that `request` means, with what it was read from.
+struct Reading {
+    environment: BTreeMap<String, String>,
+    sources: Sources,
+    modules: Vec<Module>,
+}
+
+fn reading(path: &Path, request: &ConfigRequest) -> Result<Reading, ConfigError> {
     let root = path.parent().unwrap_or(Path::new("/"));
     let environment = dotenv::with_file(&request.dir, &request.environment);
     let from_environment = |given: &[String], variable: &str| {
@@ -62,18 +77,54 @@ pub(super) fn load(path: &Path, request: &ConfigRequest) -> Result<Loaded, Confi
             current_context(environment.get("KUBECONFIG").map(String::as_str), home)
         })
     };
+    let is_off = |name: &str| {
+        environment.get(name).is_some_and(|value| matches!(value.as_str(), "false" | "0"))
+    };
     let wanted = Wanted {
         modules: &wanted_modules,
         profiles: &profiles,
+        propagate: !is_off("SKAFFOLD_PROPAGATE_PROFILES"),
         circumstances: Circumstances {
             command: &request.command,
             environment: &environment,
             kube_context: &kube_context,
+            auto: !is_off("SKAFFOLD_PROFILE_AUTO_ACTIVATION"),
         },
     };
-    let mut sources = Sources::new(root);
-    let modules = modules::read(path, &request.dir, &wanted, &mut sources)?;
-    let mut translator = Translator::new(&environment, &sources);
+    let given = request.stdin.as_deref().filter(|_| request.is_stdin());
+    let mut sources = Sources::new(root, given.map(|text| (path, text)));
+    let repositories = Repositories::new(&environment, request.home.as_deref());
+    let modules = modules::read(path, &request.dir, &wanted, repositories, &mut sources)?;
+    Ok(Reading { environment, sources, modules })
+}
+
+/// Every field that wharf does not carry out, of all modules.
+pub(super) fn unmet(path: &Path, request: &ConfigRequest) -> Result<Vec<Unmet>, ConfigError> {
+    let Reading { sources, modules, .. } = reading(path, request)?;
+    let mut out: Vec<Unmet> = Vec::new();
+    for module in &modules {
+        let remarks = fields::remarks(&module.document);
+        for remark in remarks.map_err(|fault| sources.placed(fault))? {
+            let place = sources.line(remark.at.start);
+            let place = place.map(|(file, line)| format!("{file}:{line}"));
+            out.push(Unmet {
+                field: remark.field,
+                place: place.unwrap_or_default(),
+                instead: remark.instead.to_owned(),
+                refused: remark.is_refused,
+            });
+        }
+    }
+    Ok(out)
+}
+
+/// Reads the configuration at `path`, and what it requires.
+pub(super) fn load(path: &Path, request: &ConfigRequest) -> Result<Loaded, ConfigError> {
+    let root = path.parent().unwrap_or(Path::new("/"));
+    let Reading { environment, sources, modules } = reading(path, request)?;
+    let mut translator = Translator::new(&environment, &request.dir, &sources);
+    translator.is_whole =
+        listed(environment.get("SKAFFOLD_MODULE")).is_empty() && request.modules.is_empty();
     let document = translator.document(&modules);
     let (notes, files) = (translator.notes, translator.files);
     let place = |fault: Fault| sources.placed(fault);
@@ -90,6 +141,9 @@ pub(super) fn load(path: &Path, request: &ConfigRequest) -> Result<Loaded, Confi
         }
     }
     project.config_files.extend(sources.paths().map(Path::to_path_buf));
+    if request.is_stdin() {
+        project.config_files.remove(path);
+    }
     project.config_files.extend(files);
     project.config_files.extend(dotenv::file(&request.dir));
     let project = with_needs_of_dockerfiles(project);

@@ -8,6 +8,7 @@ use super::super::error::{ConfigError, Problem};
 use super::super::node::{Kind, Node};
 use super::super::resolve::absolute;
 use super::fields;
+use super::git::Repositories;
 use super::profiles::{self, Circumstances};
 use super::sources::Sources;
 use super::versions;
@@ -31,6 +32,8 @@ pub(super) struct Module {
 pub(super) struct Wanted<'w> {
     pub(super) modules: &'w [String],
     pub(super) profiles: &'w [String],
+    /// Whether those count for what is required, too.
+    pub(super) propagate: bool,
     pub(super) circumstances: Circumstances<'w>,
 }
 
@@ -42,10 +45,12 @@ pub(super) fn read(
     path: &Path,
     dir: &Path,
     wanted: &Wanted<'_>,
+    repositories: Repositories,
     sources: &mut Sources,
 ) -> Result<Vec<Module>, ConfigError> {
     let mut reader = Reader {
         wanted,
+        repositories,
         sources,
         documents: BTreeMap::new(),
         seen: BTreeMap::new(),
@@ -76,6 +81,7 @@ pub(super) fn read(
 
 struct Reader<'r> {
     wanted: &'r Wanted<'r>,
+    repositories: Repositories,
     sources: &'r mut Sources,
     documents: BTreeMap<PathBuf, Vec<Node>>,
     /// Documents that were gone into, by file and place in it, and whether they are wanted.
@@ -203,26 +209,32 @@ impl Reader<'_> {
         is_wanted: bool,
         call: &Call<'_>,
     ) -> Result<BTreeSet<usize>, ConfigError> {
-        let (file, dir) = match requirement.get("path") {
-            None => (path.to_path_buf(), call.dir.to_path_buf()),
-            Some(node) => {
+        let below = match (requirement.get("git"), requirement.get("path")) {
+            (Some(git), _) => {
+                let found = self.repositories.find(git);
+                Some((git, found.map_err(|fault| self.sources.placed(fault))?))
+            }
+            (None, Some(node)) => {
                 let base = path.parent().unwrap_or(Path::new("/"));
-                let below = absolute(base, Path::new(node.as_text().unwrap_or_default()));
-                let names = FILE_NAMES.iter().map(|name| below.join(name));
-                let file = if below.is_dir() {
-                    names.clone().find(|file| file.is_file())
-                } else {
-                    below.is_file().then(|| below.clone())
-                };
-                let Some(file) = file else {
+                Some((node, absolute(base, Path::new(node.as_text().unwrap_or_default()))))
+            }
+            (None, None) => None,
+        };
+        let (file, dir) = match below {
+            None => (path.to_path_buf(), call.dir.to_path_buf()),
+            Some((node, below)) => {
+                let file = configuration_at(&below).ok_or_else(|| {
+                    let said = node.as_text().or_else(|| node.text_of("path")).unwrap_or(".");
                     let fault = node.fault(Problem::MissingPath {
                         sort: "Skaffold configuration",
-                        path: node.as_text().unwrap_or_default().to_owned(),
+                        path: said.to_owned(),
                         suggestion: None,
-                        help: "the path is relative to the file that requires it".to_owned(),
+                        help: "the path is relative to the file that requires it, or to the root \
+                               of the repository"
+                            .to_owned(),
                     });
-                    return Err(self.sources.placed(fault));
-                };
+                    self.sources.placed(fault)
+                })?;
                 let dir = if file == path {
                     call.dir.to_path_buf()
                 } else {
@@ -237,7 +249,7 @@ impl Reader<'_> {
             .filter_map(Node::as_text)
             .map(str::to_owned)
             .collect();
-        let mut wanted = call.profiles.to_vec();
+        let mut wanted = if self.wanted.propagate { call.profiles.to_vec() } else { vec![] };
         for profile in requirement.list_of("activeProfiles") {
             let by = profile.list_of("activatedBy");
             let is_active = by.is_empty()
@@ -266,6 +278,15 @@ impl Reader<'_> {
             }
         }
         Ok(found)
+    }
+}
+
+/// The configuration that `path` means: the file itself, or the one in the folder.
+fn configuration_at(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        FILE_NAMES.iter().map(|name| path.join(name)).find(|file| file.is_file())
+    } else {
+        Some(path.to_path_buf()).filter(|file| file.is_file())
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Circumstances<'c> {
     pub(super) environment: &'c BTreeMap<String, String>,
     /// The context of the kubeconfig; asked for only when a profile depends on it.
     pub(super) kube_context: &'c dyn Fn() -> Option<String>,
+    /// Whether profiles activate themselves.
+    pub(super) auto: bool,
 }
 
 /// The names of the profiles of `document` that are active: those that activate themselves, then
@@ -50,6 +52,9 @@ pub(super) fn active(
     let profiles = document.list_of("profiles");
     for profile in profiles {
         let name = name_of(profile)?;
+        if !circumstances.auto {
+            continue;
+        }
         let all = profile.get("requiresAllActivations").is_some_and(Node::is_yes);
         let activations = profile.list_of("activation");
         let mut fits = activations.iter().map(|activation| circumstances.fit(activation));

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::model::ImageRef;
+use crate::model::ImageText;
 
 use super::super::disk;
 use super::super::error::Problem;
 use super::super::node::{Fault, Key, Kind, Node};
 use super::super::resolve::{absolute, derived, is_glob};
+use super::helm_flags::helm_flags;
+use super::hooks;
 use super::modules::Module;
 use super::set_flag;
 use super::translate::Translator;
@@ -17,9 +19,20 @@ use super::tree::{made_map, made_text};
 /// What a module without any manifests has.
 const DEFAULT_MANIFESTS: &str = "k8s/*.yaml";
 
-/// What stands in for an image's tag until it is known. Beside the image's repository, where a
-/// chart reads both, rendering puts the real one in its place.
-const LATER: &str = "dev";
+/// What templates of values may name of an image, and which part of its reference that is.
+///
+/// Before they were said to be of no use, the last three were what people had.
+const IMAGE_VARIABLES: &[(&str, &str)] = &[
+    ("IMAGE_FULLY_QUALIFIED", "image"),
+    ("IMAGE_REPO", "repository"),
+    ("IMAGE_TAG", "tag"),
+    ("IMAGE_DIGEST", "digest"),
+    ("IMAGE_DOMAIN", "domain"),
+    ("IMAGE_REPO_NO_DOMAIN", "path"),
+    ("DIGEST", "image"),
+    ("DIGEST_ALGO", "repository"),
+    ("DIGEST_HEX", "tag"),
+];
 
 /// What a module deploys, each by name.
 #[derive(Default)]
@@ -51,7 +64,15 @@ impl Translator<'_> {
             let here = kustomize.list_here(vec![kustomize.text_here(".")]);
             let paths = kustomize.get("paths").filter(|paths| !paths.is_vacant()).unwrap_or(&here);
             for item in paths.items() {
-                out.kustomize.push(self.kustomization(module, item, base)?);
+                let (name, mut entry) = self.kustomization(module, item, base)?;
+                if let Some(flags) = kustomize.get("buildArgs").filter(|flags| !flags.is_vacant()) {
+                    let words = flags.items().iter().flat_map(|flag| {
+                        let words = flag.as_text().unwrap_or_default().split_whitespace();
+                        words.map(|word| flag.text_here(word)).collect::<Vec<_>>()
+                    });
+                    entry.put("flags", flags.list_here(words.collect()));
+                }
+                out.kustomize.push((name, entry));
             }
         }
         for (section, is_template) in [(manifests.get("helm"), true), (deploy.get("helm"), false)] {
@@ -67,6 +88,7 @@ impl Translator<'_> {
                 out.helm.push(self.release(module, helm, release)?);
             }
         }
+        self.deploy_hooks(module, deploy, manifests, &mut out)?;
         let is_bare = ["rawYaml", "kustomize", "helm", "kpt", "remoteManifests"]
             .iter()
             .all(|key| manifests.get(key).is_none_or(Node::is_vacant))
@@ -86,6 +108,33 @@ impl Translator<'_> {
             }
         }
         Ok(out)
+    }
+
+    /// Hooks around what kubectl and Helm deploy.
+    fn deploy_hooks(
+        &mut self,
+        module: &Module,
+        deploy: &Node,
+        manifests: &Node,
+        out: &mut Deployed,
+    ) -> Result<(), Fault> {
+        let of = |section: &str| {
+            deploy.at_path(&[section, "hooks"]).or_else(|| {
+                (section == "helm").then(|| manifests.at_path(&["helm", "hooks"])).flatten()
+            })
+        };
+        if let Some(node) = of("helm") {
+            hooks::around(&hooks::hooks(node, &module.dir, &module.dir)?, &mut out.helm);
+        }
+        if let Some(node) = of("kubectl") {
+            let hooks = hooks::hooks(node, &module.dir, &module.dir)?;
+            let count = out.kustomize.len();
+            let mut all: Vec<_> = out.kustomize.drain(..).chain(out.manifests.drain(..)).collect();
+            hooks::around(&hooks, &mut all);
+            out.manifests = all.split_off(count);
+            out.kustomize = all;
+        }
+        Ok(())
     }
 
     /// An entry of `rawYaml` as globs; a folder means the YAML files in it.
@@ -155,9 +204,11 @@ impl Translator<'_> {
         if let (Some(list), false) = (release.get("valuesFiles"), files.is_empty()) {
             out.put("values", list.list_here(files));
         }
-        let set = self.values(module, release)?;
-        if !set.is_vacant() {
-            out.put("set", set);
+        let (set, late) = self.values(module, release)?;
+        for (key, values) in [("set", set), ("imageValues", late)] {
+            if !values.is_vacant() {
+                out.put(key, values);
+            }
         }
         if let Some(namespace) = release.get("namespace").filter(|namespace| !namespace.is_vacant())
         {
@@ -170,7 +221,7 @@ impl Translator<'_> {
             let wait = release.get("wait").unwrap_or(release);
             out.put_path(&["wait", "ready"], wait.text_here("true"));
         }
-        helm_flags(&mut out, helm)?;
+        helm_flags(&mut out, helm, &module.dir)?;
         Ok((name, out))
     }
 
@@ -221,7 +272,8 @@ impl Translator<'_> {
     }
 
     /// All values that lie over the files: `overrides`, then what Helm would get with `--set`.
-    fn values(&mut self, module: &Module, release: &Node) -> Result<Node, Fault> {
+    fn values(&mut self, module: &Module, release: &Node) -> Result<(Node, Node), Fault> {
+        let mut late = release.map_here();
         let mut set = match release.get("overrides") {
             Some(overrides) => Node { ..overrides.clone() },
             None => release.map_here(),
@@ -236,9 +288,14 @@ impl Translator<'_> {
         for (key, value) in &templates {
             let key = self.templates.expand(&value.text_here(key.clone()))?;
             let key = key.as_text().unwrap_or_default().to_owned();
-            self.check_tag_place(&key, value)?;
             let value = self.templates.expand_with(value, &self.image_variables)?;
-            let text = value.as_text().unwrap_or_default().trim_end_matches('@').to_owned();
+            let text = value.as_text().unwrap_or_default();
+            // What is known only when the images are.
+            if ImageText::parse(text).images().next().is_some() {
+                late.put(&key, value.clone());
+                continue;
+            }
+            let text = text.trim_end_matches('@').to_owned();
             set_flag::set(&mut set, &key, &value.text_here(text))?;
         }
         for (key, file) in release.map_of("setFiles") {
@@ -260,24 +317,7 @@ impl Translator<'_> {
                 key.text = key.text.replace('\\', "\\\\").replace('.', "\\.");
             }
         }
-        Ok(set)
-    }
-
-    /// The tag of an image is known only when it is built, and put where charts keep tags.
-    fn check_tag_place(&self, key: &str, template: &Node) -> Result<(), Fault> {
-        let text = template.as_text().unwrap_or_default();
-        let names_tag = text.contains("IMAGE_TAG") || text.contains("IMAGE_DIGEST");
-        let last = key.rsplit('.').next().unwrap_or_default().to_lowercase();
-        let is_place = ["tag", "digest", "image", "version"].iter().any(|word| last.contains(word));
-        if !names_tag || is_place {
-            return Ok(());
-        }
-        Err(template.fault(Problem::Conflict {
-            what: format!("the value `{key}` cannot hold an image's tag"),
-            help: "wharf puts tags where the chart makes image references of them: name the value \
-                   `tag`, beside a `repository`, or use `IMAGE_FULLY_QUALIFIED`"
-                .to_owned(),
-        }))
+        Ok((set, late))
     }
 
     /// What templates of values may name, for the images of all modules in their order.
@@ -286,24 +326,14 @@ impl Translator<'_> {
         for (index, name) in names.iter().enumerate() {
             let number = if index == 0 { String::new() } else { (index + 1).to_string() };
             let suffixes = [number, format!("_{}", variable_suffix(name))];
-            // The host as it is written: without one there is none.
-            let host = ImageRef::parse(name).ok().map(|image| image.host().to_owned());
-            let domain = host.filter(|host| name.starts_with(&format!("{host}/")));
-            let rest = match &domain {
-                Some(domain) => name[domain.len()..].trim_start_matches('/'),
-                None => name.as_str(),
-            };
             for suffix in suffixes {
-                let mut put = |variable: &str, value: &str| {
-                    out.insert(format!("{variable}{suffix}"), value.to_owned());
+                let mut put = |variable: &str, value: String| {
+                    out.insert(format!("{variable}{suffix}"), value);
                 };
-                put("IMAGE_NAME", name);
-                put("IMAGE_FULLY_QUALIFIED", name);
-                put("IMAGE_REPO", name);
-                put("IMAGE_TAG", LATER);
-                put("IMAGE_DIGEST", "");
-                put("IMAGE_DOMAIN", domain.as_deref().unwrap_or_default());
-                put("IMAGE_REPO_NO_DOMAIN", rest);
+                put("IMAGE_NAME", name.clone());
+                for (variable, part) in IMAGE_VARIABLES {
+                    put(variable, format!("{{{part}:{name}}}"));
+                }
             }
         }
         out
@@ -340,50 +370,4 @@ fn refuse_address(node: &Node, text: &str, help: &str) -> Result<(), Fault> {
     }
     let what = "wharf reads manifests and values from files, not from addresses".to_owned();
     Err(node.fault(Problem::Conflict { what, help: help.to_owned() }))
-}
-
-/// Flags for Helm: those that have a key are read, those that wharf sets itself are left out.
-fn helm_flags(out: &mut Node, helm: &Node) -> Result<(), Fault> {
-    const OWN: &[&str] = &[
-        "--install",
-        "--create-namespace",
-        "--wait",
-        "--debug",
-        "--dependency-update",
-        "--skip-refresh",
-        "--reset-values",
-        "--history-max",
-        "--cleanup-on-fail",
-    ];
-    let Some(flags) = helm.get("flags") else { return Ok(()) };
-    for section in ["global", "install", "upgrade", "depBuild", "template"] {
-        let mut items = flags.list_of(section).iter();
-        while let Some(item) = items.next() {
-            let text = item.as_text().unwrap_or_default();
-            let (flag, value) = match text.split_once(['=', ' ']) {
-                Some((flag, value)) => (flag, Some(value.to_owned())),
-                None => (text, None),
-            };
-            match flag {
-                "--atomic" | "--rollback-on-failure" => {
-                    out.put("rollbackOnFailure", item.text_here("true"));
-                }
-                "--skip-crds" => out.put("skipCrds", item.text_here("true")),
-                "--timeout" => {
-                    let next =
-                        || items.next().and_then(Node::as_text).unwrap_or_default().to_owned();
-                    let limit = value.unwrap_or_else(next);
-                    out.put_path(&["wait", "timeout"], item.text_here(limit));
-                }
-                flag if OWN.contains(&flag) || section == "depBuild" => {}
-                flag => {
-                    return Err(item.fault(Problem::Conflict {
-                        what: format!("the flag `{flag}` of Helm has no counterpart in wharf"),
-                        help: "take it out, or put what it says into values".to_owned(),
-                    }));
-                }
-            }
-        }
-    }
-    Ok(())
 }

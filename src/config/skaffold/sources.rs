@@ -11,6 +11,8 @@ use super::super::{disk, mask, node};
 /// The files, in the order they were read.
 pub(super) struct Sources {
     root: PathBuf,
+    /// A text that is not on the disk.
+    given: Option<(PathBuf, String)>,
     files: Vec<Source>,
 }
 
@@ -22,13 +24,17 @@ struct Source {
 
 impl Sources {
     /// No files yet; paths are said relative to `root`.
-    pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_path_buf(), files: vec![] }
+    pub(super) fn new(root: &Path, given: Option<(&Path, &str)>) -> Self {
+        let given = given.map(|(path, text)| (path.to_path_buf(), text.to_owned()));
+        Self { root: root.to_path_buf(), given, files: vec![] }
     }
 
     /// The documents of the file at `path`.
     pub(super) fn read(&mut self, path: &Path) -> Result<Vec<Node>, ConfigError> {
-        let text = disk::text(path)?;
+        let text = match &self.given {
+            Some((given, text)) if given == path => text.clone(),
+            _ => disk::text(path)?,
+        };
         self.add(path, text)
     }
 

@@ -3,9 +3,13 @@
 //! `gotmpl` is a port of Go's text/template without unsafe code; the functions are in `sprig`.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use gotmpl::{Template, Value};
+use gotmpl::{Template, TemplateError, Value};
+
+use crate::tools::Tools;
 
 use super::super::error::{Problem, closest};
 use super::super::node::{Fault, Kind, Node};
@@ -14,6 +18,57 @@ use super::sprig;
 /// What templates may name.
 pub(super) struct Templates<'t> {
     pub(super) environment: &'t BTreeMap<String, String>,
+    /// Where commands of templates run.
+    dir: PathBuf,
+    /// What they said: a command is run once, however often it is named.
+    said: Arc<Mutex<BTreeMap<Vec<String>, String>>>,
+}
+
+/// How long a command in a template may take: it stands between a person and everything else.
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+
+impl<'t> Templates<'t> {
+    pub(super) fn new(environment: &'t BTreeMap<String, String>, dir: &Path) -> Self {
+        Self { environment, dir: dir.to_path_buf(), said: Arc::default() }
+    }
+
+    /// What the command `words` says in `dir`; the reason where it fails.
+    pub(super) fn run(&self, words: &[String], dir: &Path) -> Result<String, String> {
+        run(&tools(self.environment), words, dir)
+    }
+
+    fn cmd(&self) -> gotmpl::ValueFunc {
+        let (tools, dir) = (tools(self.environment), self.dir.clone());
+        let said = Arc::clone(&self.said);
+        Arc::new(move |args: &[Value]| {
+            let words: Vec<String> = args.iter().map(ToString::to_string).collect();
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(known) = said.get(&words) {
+                return Ok(Value::String(known.as_str().into()));
+            }
+            let text = run(&tools, &words, &dir).map_err(TemplateError::Exec)?;
+            said.insert(words, text.clone());
+            Ok(Value::String(text.into()))
+        })
+    }
+}
+
+fn tools(environment: &BTreeMap<String, String>) -> Tools {
+    Tools::new(environment.iter().map(|(name, value)| (name.into(), value.into())).collect())
+}
+
+fn run(tools: &Tools, words: &[String], dir: &Path) -> Result<String, String> {
+    let Some((program, words)) = words.split_first() else {
+        return Err("`cmd` needs a command".to_owned());
+    };
+    let command = tools.command(program).args(words).folder(dir).time_limit(COMMAND_LIMIT);
+    match command.run_blocking() {
+        Ok(output) => Ok(output.text().trim().to_owned()),
+        Err(error) => {
+            let last = error.output_tail().last().map(|line| format!(": {line}"));
+            Err(format!("{error}{}", last.unwrap_or_default()))
+        }
+    }
 }
 
 impl Templates<'_> {
@@ -53,11 +108,11 @@ impl Templates<'_> {
     ) -> Result<String, Problem> {
         let broken = |error: gotmpl::TemplateError| Problem::Conflict {
             what: format!("the template cannot be used: {error}"),
-            help: "templates are Go's, with most of Sprig's functions; `cmd` is not among them: \
-                   set an environment variable and name it as `{{.NAME}}`"
-                .to_owned(),
+            help: "templates are Go's, with most of Sprig's functions and `cmd`".to_owned(),
         };
-        let template = Template::new("value").funcs(sprig::functions(self.environment));
+        let mut functions = sprig::functions(self.environment);
+        functions.insert("cmd".to_owned(), self.cmd());
+        let template = Template::new("value").funcs(functions);
         let template = template.parse(text).map_err(broken)?;
         let data: BTreeMap<Arc<str>, Value> = self
             .environment
@@ -103,4 +158,46 @@ fn fields_of(template: &str) -> Vec<String> {
         }
     }
     names
+}
+
+/// The text of `template` for `data`, with the functions that values have, and `json`.
+pub(in crate::config) fn fill(template: &str, data: &serde_json::Value) -> Result<String, String> {
+    let none = BTreeMap::new();
+    let mut functions = sprig::functions(&none);
+    let json: gotmpl::ValueFunc = Arc::new(|args: &[Value]| {
+        let value = args.first().map(to_json).unwrap_or_default();
+        Ok(Value::String(value.to_string().into()))
+    });
+    functions.insert("json".to_owned(), json);
+    let template = Template::new("output").funcs(functions).parse(template);
+    let filled = template.and_then(|template| template.execute_to_string(&of_json(data)));
+    filled.map_err(|error| error.to_string())
+}
+
+fn of_json(value: &serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Null => Value::Nil,
+        serde_json::Value::Bool(value) => Value::Bool(*value),
+        serde_json::Value::Number(number) => Value::Int(number.as_i64().unwrap_or_default()),
+        serde_json::Value::String(text) => Value::String(text.as_str().into()),
+        serde_json::Value::Array(items) => Value::List(items.iter().map(of_json).collect()),
+        serde_json::Value::Object(map) => {
+            let map = map.iter().map(|(key, value)| (Arc::from(key.as_str()), of_json(value)));
+            let map: BTreeMap<Arc<str>, Value> = map.collect();
+            Value::Map(map.into())
+        }
+    }
+}
+
+fn to_json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Nil => serde_json::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Int(number) => (*number).into(),
+        Value::List(items) => items.iter().map(to_json).collect(),
+        Value::Map(map) => {
+            map.iter().map(|(key, value)| (key.to_string(), to_json(value))).collect()
+        }
+        value => value.to_string().into(),
+    }
 }

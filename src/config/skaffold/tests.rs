@@ -144,11 +144,11 @@ fn helm_releases_keep_their_chart_and_values() {
         "\"n\": \"01\"",
         "- h1",
         "note: hello",
-        "repository: gcr.io/p/app",
-        "tag: dev\n",
-        "full: gcr.io/p/app",
-        "domain: gcr.io",
-        "rest: p/app",
+        "image.repository: \"{repository:gcr.io/p/app}\"",
+        "image.tag: \"{tag:gcr.io/p/app}@{digest:gcr.io/p/app}\"",
+        "full: \"{image:gcr.io/p/app}\"",
+        "domain: \"{domain:gcr.io/p/app}\"",
+        "rest: \"{path:gcr.io/p/app}\"",
         "chart: redis",
         "version: 1.2.3",
         "rollbackOnFailure: true",
@@ -243,7 +243,10 @@ fn older_files_say_the_same_in_other_words() {
         "build:\n  tagPolicy: gitCommit\n  artifacts: [{imageName: app, workspace: app, dockerfilePath: Dockerfile}]\n\
          deploy: {kubectl: {manifests: [{paths: [k8s/web.yaml]}]}}\n",
     );
-    assert_eq!(oldest, "images:\n  app:\n    context: app\nmanifests:\n  - k8s/web.yaml\n");
+    assert_eq!(
+        oldest,
+        "images:\n  app:\n    context: app\n    tag: \"{git}\"\nmanifests:\n  - k8s/web.yaml\n"
+    );
     let sync =
         of("v1beta9", "build: {artifacts: [{image: app, context: app, sync: {'*.js': .}}]}\n");
     assert!(sync.contains("context: app"));
@@ -254,13 +257,13 @@ fn older_files_say_the_same_in_other_words() {
         "build: {artifacts: [{image: app, context: app}]}\n\
          deploy: {helm: {releases: [{name: r, chartPath: chart, values: {image: app}, imageStrategy: {helm: {}}}]}}\n",
     );
-    assert!(helm.contains("repository: app") && helm.contains("tag: dev"), "{helm}");
+    assert!(helm.contains("{repository:app}") && helm.contains("{tag:app}@{digest:app}"), "{helm}");
     let plain = of(
         "v2beta29",
         "build: {artifacts: [{image: app, context: app}]}\n\
          deploy: {helm: {releases: [{name: r, chartPath: chart, artifactOverrides: {web.image: app}}]}}\n",
     );
-    assert!(plain.contains("image: app"), "{plain}");
+    assert!(plain.contains("{image:app}"), "{plain}");
 }
 
 #[test]
@@ -268,20 +271,12 @@ fn what_wharf_does_not_carry_out_is_refused_or_told() {
     for (body, word) in [
         ("deploy: {kustomize: {}}\n", "unknown key `kustomize` in `deploy`"),
         ("deploy: {docker: {images: [a]}}\n", "`deploy.docker` of Skaffold"),
-        ("build: {googleCloudBuild: {}}\n", "`build.googleCloudBuild` of Skaffold"),
-        ("build: {artifacts: [{image: a, ko: {}}]}\n", "wharf does not build with ko"),
         ("build: {artifacts: [{image: a, docker: {squash: true}}]}\n", "BuildKit cannot squash"),
-        ("build: {artifacts: [{image: a, hooks: {before: [{command: [x]}]}}]}\n", "no hooks"),
-        ("requires: [{git: {repo: x}}]\n", "out of git"),
         ("requires: [{path: nowhere}]\n", "`nowhere` does not exist"),
         ("manifests: {rawYaml: ['https://x/y.yaml']}\n", "not from addresses"),
         ("build: {artifact: []}\n", "did you mean `artifacts`?"),
         ("deploy: {statusCheckDeadlineSeconds: soon}\n", "expected a whole number"),
         ("manifests: {rawYaml: k8s}\n", "expected a list of texts"),
-        (
-            "deploy: {helm: {releases: [{name: r, chartPath: chart, setValueTemplates: {label: '{{.IMAGE_TAG}}'}}]}}\n",
-            "cannot hold",
-        ),
         ("deploy: {kubectl: {defaultNamespace: '{{.NO_SUCH}}'}}\n", "`NO_SUCH` is not set"),
         ("profiles: [{name: p, build: {artefacts: []}}]\n", "unknown key `artefacts`"),
     ] {
@@ -289,11 +284,11 @@ fn what_wharf_does_not_carry_out_is_refused_or_told() {
         assert!(shown.contains(word), "{body}\n{shown}");
     }
     let told = loaded(&newest(
-        "build: {tagPolicy: {dateTime: {}}}\ntest: [{image: a, custom: [{command: x}]}]\n",
+        "build: {insecureRegistries: [x]}\ntest: [{image: a, custom: [{command: x}]}]\n",
     ));
     let notes = told.notes.join("\n");
     assert!(
-        notes.contains("`build.tagPolicy.dateTime` (skaffold.yaml:3): images are tagged by"),
+        notes.contains("`build.insecureRegistries` (skaffold.yaml:3): whether a registry"),
         "{notes}"
     );
     assert!(notes.contains("`test` (skaffold.yaml:4)"), "{notes}");

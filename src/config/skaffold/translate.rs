@@ -4,7 +4,7 @@
 //! there. Paths are absolute, since modules lie in folders of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::super::node::{Fault, Kind, Node};
 use super::super::read::port;
@@ -45,17 +45,24 @@ pub(super) struct Translator<'t> {
     /// Files that the document took something from.
     pub(super) files: Vec<PathBuf>,
     pub(super) notes: Vec<String>,
+    /// Whether all modules are meant, rather than those asked for by name.
+    pub(super) is_whole: bool,
     sources: &'t Sources,
     names: BTreeSet<String>,
 }
 
 impl<'t> Translator<'t> {
-    pub(super) fn new(environment: &'t BTreeMap<String, String>, sources: &'t Sources) -> Self {
+    pub(super) fn new(
+        environment: &'t BTreeMap<String, String>,
+        dir: &Path,
+        sources: &'t Sources,
+    ) -> Self {
         Self {
-            templates: Templates { environment },
+            templates: Templates::new(environment, dir),
             image_variables: BTreeMap::new(),
             files: vec![],
             notes: vec![],
+            is_whole: true,
             sources,
             names: BTreeSet::new(),
         }
@@ -65,7 +72,7 @@ impl<'t> Translator<'t> {
     pub(super) fn document(&mut self, modules: &[Module]) -> Result<Node, Fault> {
         for module in modules {
             for remark in fields::check_fates(&module.document)? {
-                self.note(remark.at, &remark.field, remark.instead);
+                self.note(remark.at.start, &remark.field, remark.instead);
             }
         }
         let mut names = Vec::new();
@@ -105,7 +112,8 @@ impl<'t> Translator<'t> {
         if let Some(context) = contexts.next().filter(|context| !context.is_vacant()) {
             out.put_path(&["cluster", "context"], context.clone());
         }
-        if let [only] = modules
+        // A part of a project goes by the project's name, so that all of it can be taken back at once.
+        if let ([only], true) = (modules, self.is_whole)
             && let Some(name) = only.document.at_path(&["metadata", "name"])
         {
             let fitting = fit(name.as_text().unwrap_or_default(), 63);

@@ -31,6 +31,11 @@ impl Node {
         (node.kind != Kind::Null).then_some(node)
     }
 
+    /// Whether a map has `key`, with a value or without.
+    pub(super) fn has(&self, key: &str) -> bool {
+        matches!(&self.kind, Kind::Map(entries) if entries.iter().any(|(other, _)| other.text == key))
+    }
+
     /// The text of a scalar under `key`, unless it is empty.
     pub(super) fn text_of(&self, key: &str) -> Option<&str> {
         self.get(key)?.as_text().filter(|text| !text.is_empty())

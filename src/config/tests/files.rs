@@ -104,6 +104,7 @@ fn images_are_read_with_paths_below_the_file() {
         dir: "/shop".into(),
         inputs: vec!["worker/**".into(), "go.mod".into()],
         ignore: vec!["**/*.md".into()],
+        env: BTreeMap::new(),
     };
     assert_eq!(project.artifacts[&artifact("worker")].builder, Builder::Command(worker));
 }

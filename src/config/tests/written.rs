@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::{
     Artifact, ArtifactName, BuildSecret, Builder, Chart, ClusterChoice, CommandBuild, ContextName,
-    DockerBuild, Forward, ForwardPort, HelmSource, LogFilter, ManifestSource, NamedContext,
-    Namespace, Origin, Platform, ProjectName, Release, ReleaseName, ReleaseSource, SecretSource,
-    SshAgent, WaitRule,
+    DockerBuild, Forward, ForwardPort, HelmSource, Hook, HookPlace, Hooks, ImageText,
+    KustomizeSource, LogFilter, ManifestSource, NamedContext, Namespace, Origin, Platform,
+    ProjectName, Release, ReleaseName, ReleaseSource, SecretSource, SshAgent, TagPattern, WaitRule,
 };
 
 #[test]
@@ -323,7 +323,13 @@ fn docker() -> impl Strategy<Value = DockerBuild> {
 fn builder() -> impl Strategy<Value = Builder> {
     let command = (filled(), path(), prop::collection::vec("[a-z*/]{1,6}", 1..3));
     let command = command.prop_map(|(command, dir, inputs)| {
-        Builder::Command(CommandBuild { command, dir, inputs, ignore: vec![] })
+        Builder::Command(CommandBuild {
+            command,
+            dir,
+            inputs,
+            ignore: vec![],
+            env: BTreeMap::from([("A".into(), "b".into())]),
+        })
     });
     prop_oneof![docker().prop_map(Builder::Docker), command]
 }
@@ -339,14 +345,23 @@ fn source() -> impl Strategy<Value = ReleaseSource> {
     let set = prop::collection::btree_map(key, value(), 0..3);
     let helm = (chart, prop::collection::vec(path(), 0..2), set, any::<bool>(), any::<bool>());
     let helm = helm.prop_map(|(chart, values, set, rollback_on_failure, skip_crds)| {
-        ReleaseSource::Helm(HelmSource { chart, values, set, rollback_on_failure, skip_crds })
+        ReleaseSource::Helm(HelmSource {
+            chart,
+            values,
+            set,
+            image_values: BTreeMap::from([("a.b[0]".into(), ImageText::parse("{tag:api}-x"))]),
+            flags: vec!["--devel".into()],
+            rollback_on_failure,
+            skip_crds,
+        })
     });
     let files = prop::collection::vec("[a-z*]{1,6}", 1..3).prop_map(|files| {
         let files = files.into_iter().map(|file| format!("/shop/{file}")).collect();
         ReleaseSource::Manifests(ManifestSource::Files(files))
     });
-    let kustomize =
-        path().prop_map(|path| ReleaseSource::Manifests(ManifestSource::Kustomize(path)));
+    let kustomize = path().prop_map(|path| {
+        ReleaseSource::Manifests(ManifestSource::Kustomize(KustomizeSource::at(path)))
+    });
     prop_oneof![helm, kustomize, files]
 }
 
@@ -372,6 +387,15 @@ fn forward() -> impl Strategy<Value = Forward> {
         })
 }
 
+fn hooks(in_containers: bool) -> Hooks {
+    let command = vec!["sh".to_owned(), "-c".to_owned(), "x".to_owned()];
+    let host = HookPlace::Host("/shop/a".into());
+    let container = HookPlace::Container { pod: Some("web-*".into()), container: None };
+    let after = if in_containers { container } else { host.clone() };
+    let hook = |place| Hook { command: command.clone(), place };
+    Hooks { before: vec![hook(host)], after: vec![hook(after)] }
+}
+
 prop_compose! {
     fn project()(
         name in word(),
@@ -394,7 +418,14 @@ prop_compose! {
                 // A context of the name of an image is that image.
                 docker.contexts.retain(|_, context| !matches!(context, NamedContext::Artifact(_)));
             }
-            artifacts.insert(name.clone(), Artifact { name: name.clone(), builder, needs, platform });
+            artifacts.insert(name.clone(), Artifact {
+                name: name.clone(),
+                builder,
+                needs,
+                platform,
+                hooks: hooks(false),
+                also_tagged: TagPattern::parse("v-{git:tree!}").ok(),
+            });
             before.insert(name);
         }
         let mut releases = BTreeMap::new();
@@ -408,6 +439,7 @@ prop_compose! {
                 source,
                 after: if ready { earlier.clone() } else { BTreeSet::new() },
                 wait: WaitRule { ready, timeout },
+                hooks: hooks(ready),
             });
             earlier.insert(name);
         }

@@ -1,8 +1,8 @@
 //! What all tasks of a session share: connections, caches, places on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
@@ -46,6 +46,8 @@ pub(super) struct House {
     state: StateDir,
     /// What is deployed is meant to stay.
     pub(super) standing: bool,
+    /// What a session says once.
+    said: Mutex<BTreeSet<&'static str>>,
     _lock: Option<StateLock>,
     /// What is made ready beside the first hashes; ends with the house.
     _beside: JoinSet<()>,
@@ -114,6 +116,7 @@ impl House {
         Ok(Self {
             render: OnceCell::new(),
             standing: request.goal != Goal::Watching,
+            said: Mutex::default(),
             _lock: lock,
             _beside: beside,
             cluster,
@@ -128,6 +131,11 @@ impl House {
             runtime,
             state,
         })
+    }
+
+    /// Whether this is the first time that `subject` is spoken of.
+    pub(super) fn says_first(&self, subject: &'static str) -> bool {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(subject)
     }
 
     /// The way into the nodes.

@@ -7,12 +7,14 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::{self, BuildError, BuildInputs};
-use crate::model::{Artifact, ArtifactName, Delivery, Generation, ImageRef, Project};
+use crate::model::{Artifact, ArtifactName, Builder, Delivery, Generation, ImageRef, Project};
 use crate::push;
 use crate::report::{ArtifactNews, Failure, Report, Reporter};
+use crate::tools::Tools;
 
 use super::super::{Built, Delivered, End, Event, Hashed, Seen};
 use super::desk::{Done, Kept};
+use super::hooks::{Around, Halt, When};
 use super::house::House;
 
 /// What a build and a delivery have in common.
@@ -22,6 +24,8 @@ pub(super) struct Work {
     pub(super) artifact: ArtifactName,
     pub(super) generation: Generation,
     pub(super) image: ImageRef,
+    /// What the configuration says of it; absent where it no longer says anything.
+    pub(super) definition: Option<Artifact>,
 }
 
 /// Answers `Hash`.
@@ -52,13 +56,21 @@ pub(super) async fn hash(
 /// Answers `Look`.
 pub(super) async fn look(
     house: Arc<House>,
+    definition: Option<Artifact>,
     inputs: Option<Arc<BuildInputs>>,
     artifact: ArtifactName,
     generation: Generation,
     image: ImageRef,
 ) -> Done {
-    let result = seen(&house, &image).await;
+    let result = seen(&house, &artifact, &image).await;
     let is_there = result.as_ref().is_ok_and(|seen| seen.built || seen.delivered.is_some());
+    if let Some(definition) = definition.as_ref().filter(|definition| {
+        definition.also_tagged.as_ref().is_some_and(build::tag::is_steady)
+            && result.as_ref().is_ok_and(|seen| seen.built)
+    }) {
+        // Somebody may have committed, or tagged the commit, without changing anything.
+        tag_also(&house, definition, &image, None).await;
+    }
     if let Some(inputs) = inputs.filter(|_| is_there) {
         remember(&house, &inputs);
     }
@@ -72,7 +84,7 @@ fn remember(house: &House, inputs: &BuildInputs) {
     }
 }
 
-async fn seen(house: &House, image: &ImageRef) -> Result<Seen, Failure> {
+async fn seen(house: &House, artifact: &ArtifactName, image: &ImageRef) -> Result<Seen, Failure> {
     let in_engine = async {
         let found = house.build.engine.image(&image.to_string()).await;
         found.map(|found| found.is_some()).map_err(|error| error.failure())
@@ -88,7 +100,9 @@ async fn seen(house: &House, image: &ImageRef) -> Result<Seen, Failure> {
             Some(Delivery::Push) => {
                 let found = push::find(&house.build.engine, image, &house.build.credentials).await;
                 let found = found.map_err(|error| error.failure())?;
-                Ok(found.map(|digest| image.with_digest(digest)))
+                let known = build::tag::remembered(&house.build, artifact, image);
+                let known = known.unwrap_or_else(|| image.clone());
+                Ok(found.map(|digest| known.with_digest(digest)))
             }
         }
     };
@@ -106,20 +120,42 @@ pub(super) async fn build(
     no_cache: bool,
     cancel: CancellationToken,
 ) -> Done {
-    let Work { house, reporter, artifact, generation, image } = work;
+    let Work { house, reporter, artifact, generation, image, definition } = work;
     let Some(inputs) = inputs else {
         let result = Err(End::Stale);
         return Done::of(Event::Built { artifact, generation, result });
     };
     let began = Instant::now();
     let name = artifact.clone();
+    let teller = reporter.clone();
     let tell = move |news: ArtifactNews| {
-        reporter.tell(Report::Artifact { name: name.clone(), news });
+        teller.tell(Report::Artifact { name: name.clone(), news });
     };
+    let hooks = definition.as_ref().map(|definition| definition.hooks.clone()).unwrap_or_default();
+    let around = Around {
+        tools: variables_of_build(&house, definition.as_ref(), &image),
+        of: artifact.as_str(),
+        reporter: &reporter,
+        cluster: None,
+        cancel: &cancel,
+    };
+    if let Err(halt) = around.run(&hooks.before, When::Before).await {
+        let result = Err(halt.into());
+        return Done::of(Event::Built { artifact, generation, result });
+    }
     let built = build::build(&house.build, &inputs, &image, no_cache, &tell, &cancel).await;
+    if built.is_ok()
+        && let Err(halt) = around.run(&hooks.after, When::After).await
+    {
+        let result = Err(halt.into());
+        return Done::of(Event::Built { artifact, generation, result });
+    }
     let result = match built {
         Ok(built) => {
             remember(&house, &inputs);
+            if let Some(definition) = &definition {
+                tag_also(&house, definition, &image, Some(&reporter)).await;
+            }
             let took = began.elapsed();
             Ok(Built { cached: built.cached, steps: built.steps, took })
         }
@@ -130,14 +166,66 @@ pub(super) async fn build(
     Done::of(Event::Built { artifact, generation, result })
 }
 
+impl From<Halt> for End {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Cancelled => Self::Cancelled,
+            Halt::Failed(failure) => Self::Failed(failure),
+        }
+    }
+}
+
+/// What hooks around a build are told, by the names that hooks of other tools read.
+fn variables_of_build(house: &House, definition: Option<&Artifact>, image: &ImageRef) -> Tools {
+    let folder = definition.map(|definition| match &definition.builder {
+        Builder::Docker(build) => build.context.clone(),
+        Builder::Command(build) => build.dir.clone(),
+    });
+    let tag = image.tag().map(ToString::to_string).unwrap_or_default();
+    let pushes = house.delivery == Some(Delivery::Push);
+    let tools = house.build.tools.with_variable("SKAFFOLD_IMAGE", image.to_string());
+    let tools = tools.with_variable("SKAFFOLD_IMAGE_REPO", image.repository());
+    let tools = tools.with_variable("SKAFFOLD_IMAGE_TAG", tag);
+    let tools = tools.with_variable("SKAFFOLD_PUSH_IMAGE", pushes.to_string());
+    let tools = tools.with_variable("SKAFFOLD_WORK_DIR", &house.build.root);
+    tools.with_variable("SKAFFOLD_BUILD_CONTEXT", folder.unwrap_or_default())
+}
+
+/// Gives `image` the tag that its artifact asks for besides; why there is none is told once to
+/// `reporter`.
+async fn tag_also(
+    house: &House,
+    definition: &Artifact,
+    image: &ImageRef,
+    reporter: Option<&Reporter>,
+) -> Option<ImageRef> {
+    let trouble = match build::tag::also(&house.build, definition, image).await {
+        Ok(None) => return None,
+        Ok(Some(also)) => match house.build.engine.tag(&image.to_string(), &also).await {
+            Ok(()) => return Some(also),
+            Err(error) => error.to_string(),
+        },
+        Err(why) => why,
+    };
+    tracing::debug!(artifact = %definition.name, %trouble, "no further tag");
+    if let Some(reporter) = reporter.filter(|_| house.says_first("tag")) {
+        let text = format!(
+            "images have no tag but that of their content: {trouble} (`tag` of `{}`)",
+            definition.name
+        );
+        reporter.tell(Report::Note { text });
+    }
+    None
+}
+
 /// Answers `Deliver`.
 pub(super) async fn deliver(work: Work, cancel: CancellationToken) -> Done {
-    let Work { house, artifact, generation, image, .. } = work;
+    let Work { house, artifact, generation, image, definition, .. } = work;
     let began = Instant::now();
     let done = match &house.delivery {
         None | Some(Delivery::Shared) => Ok((image.clone(), false, 0, 0)),
         Some(Delivery::Load) => load(&house, &image, &cancel).await,
-        Some(Delivery::Push) => pushed(&house, &image, &cancel).await,
+        Some(Delivery::Push) => pushed(&house, definition.as_ref(), &image, &cancel).await,
     };
     let result = match done {
         _ if cancel.is_cancelled() => Err(End::Cancelled),
@@ -162,6 +250,7 @@ async fn load(
 
 async fn pushed(
     house: &House,
+    definition: Option<&Artifact>,
     image: &ImageRef,
     cancel: &CancellationToken,
 ) -> Result<Sent, Failure> {
@@ -169,5 +258,16 @@ async fn pushed(
     let pushed =
         push::push(&house.build.engine, image, &house.build.credentials, &tell, cancel).await;
     let pushed = pushed.map_err(|error| error.failure())?;
-    Ok((image.with_digest(pushed.digest), true, pushed.sent_bytes, pushed.total_bytes))
+    let mut known = image.clone();
+    if let Some(definition) = definition
+        && let Some(also) = tag_also(house, definition, image, None).await
+    {
+        // Its layers are there: this is one more name.
+        push::push(&house.build.engine, &also, &house.build.credentials, &tell, cancel)
+            .await
+            .map_err(|error| error.failure())?;
+        build::tag::remember(&house.build, &definition.name, image, &also);
+        known = also;
+    }
+    Ok((known.with_digest(pushed.digest), true, pushed.sent_bytes, pushed.total_bytes))
 }

@@ -6,6 +6,7 @@
 mod desk;
 mod fast;
 mod following;
+mod hooks;
 mod house;
 mod images;
 mod mending;
@@ -244,16 +245,22 @@ impl Driver {
             }
             Effect::Look { artifact, generation, image } => {
                 let inputs = self.desk.inputs(&artifact, generation);
-                self.tasks.spawn(images::look(house, inputs, artifact, generation, image))
+                let definition = self.session.project().artifacts.get(&artifact).cloned();
+                let work = images::look(house, definition, inputs, artifact, generation, image);
+                self.tasks.spawn(work)
             }
             Effect::Build { artifact, generation, image } => {
                 let inputs = self.desk.inputs(&artifact, generation);
                 let no_cache = self.request.no_cache;
-                let work = images::Work { house, reporter, artifact, generation, image };
+                let definition = self.session.project().artifacts.get(&artifact).cloned();
+                let work =
+                    images::Work { house, reporter, artifact, generation, image, definition };
                 self.tasks.spawn(images::build(work, inputs, no_cache, cancel.clone()))
             }
             Effect::Deliver { artifact, generation, image } => {
-                let work = images::Work { house, reporter, artifact, generation, image };
+                let definition = self.session.project().artifacts.get(&artifact).cloned();
+                let work =
+                    images::Work { house, reporter, artifact, generation, image, definition };
                 self.tasks.spawn(images::deliver(work, cancel.clone()))
             }
             Effect::Examine { release, generation } => {

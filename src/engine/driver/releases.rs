@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deploy::{self, DeployError, UndoOptions};
 use crate::model::{
-    ArtifactName, Chart, Generation, HelmSource, ImageRef, Namespace, Project, Release,
+    ArtifactName, Chart, Generation, HelmSource, ImageRef, Namespace, ObjectRef, Project, Release,
     ReleaseName, ReleaseSource, Tag,
 };
 use crate::observe::{self, ObserveError, Settling};
@@ -19,6 +19,7 @@ use crate::report::{Failure, ReleaseNews, Report, Reporter};
 use super::super::{Deployed, End, Event, Examined, Rendered, Running};
 use super::desk::{Done, ExaminedRelease, Kept, KnownRelease, Prepared};
 use super::fast;
+use super::hooks::{Around, When};
 use super::house::House;
 
 /// What the acts on a release have in common.
@@ -211,7 +212,8 @@ async fn prepare(
         .map_err(|error| error.failure())?;
     let kept = deploy::kept(&found, &plan);
     let claims = deploy::claims_that_go(&found, &plan).map_err(|error| error.failure())?;
-    let swap = match wishes.images_alone {
+    // Hooks are run around a deploy, and expect one.
+    let swap = match wishes.images_alone && plan.release.hooks.is_empty() {
         true => fast::swap(scope, &plan, &found, installed.as_deref()).await?,
         false => None,
     };
@@ -286,11 +288,32 @@ async fn deployed(
     let tell = move |news: ReleaseNews| {
         reporter.tell(Report::Release { name: name.clone(), news });
     };
-    match deploy::deploy(scope, &prepared.plan, found, &tell, cancel).await {
-        Ok(deployed) => Ok(deployed),
-        Err(DeployError::Cancelled { .. }) => Err(End::Cancelled),
-        Err(error) => Err(End::Failed(error.failure())),
+    let plan = &prepared.plan;
+    let hooks = &plan.release.hooks;
+    let context = scope.cluster.context().to_string();
+    let tools = scope.cluster.tools().with_variable("SKAFFOLD_KUBE_CONTEXT", context);
+    let tools = tools.with_variable("SKAFFOLD_NAMESPACES", plan.namespace.as_str());
+    let tools = tools.with_variable("SKAFFOLD_WORK_DIR", &work.project.root);
+    let around = Around {
+        tools: tools.with_variable("SKAFFOLD_RUN_ID", work.project.name.as_str()),
+        of: work.release.as_str(),
+        reporter: &work.reporter,
+        cluster: Some((&scope.cluster, &plan.namespace)),
+        cancel,
+    };
+    around.run(&hooks.before, When::Before).await?;
+    let deployed = match deploy::deploy(scope, plan, found, &tell, cancel).await {
+        Ok(deployed) => deployed,
+        Err(DeployError::Cancelled { .. }) => return Err(End::Cancelled),
+        Err(error) => return Err(End::Failed(error.failure())),
+    };
+    if !hooks.after.is_empty() {
+        // They are for what was deployed, not for the pods that it replaces.
+        let objects: Vec<Value> = deployed.inventory.iter().map(ObjectRef::to_value).collect();
+        settled(work, &objects, cancel).await?;
+        around.run(&hooks.after, When::After).await?;
     }
+    Ok(deployed)
 }
 
 /// Answers `Settle`.

@@ -10,7 +10,7 @@ mod programs;
 mod tests;
 
 use crate::cluster::ClusterOptions;
-use crate::config::{ConfigError, Loaded};
+use crate::config::{ConfigError, Loaded, Unmet};
 use crate::model::Paths;
 use crate::report::{Check, CheckState, Failure, Report, Reporter};
 use crate::tools::Tools;
@@ -18,6 +18,7 @@ use crate::tools::Tools;
 /// Looks at everything, given the project's configuration; `true` when nothing fails.
 pub async fn doctor(
     loaded: Result<&Loaded, &ConfigError>,
+    unmet: &[Unmet],
     cluster: &ClusterOptions,
     paths: &Paths,
     tools: &Tools,
@@ -30,6 +31,7 @@ pub async fn doctor(
         programs::checks(tools)
     );
     let mut checks = vec![project(loaded)];
+    checks.extend(unmet.iter().map(field));
     checks.extend(docker);
     checks.extend(cluster);
     checks.extend(programs);
@@ -57,6 +59,20 @@ fn project(loaded: Result<&Loaded, &ConfigError>) -> Check {
         }
         Err(error) => failed("project", &error.failure()),
     }
+}
+
+/// A field of the configuration that wharf does not carry out: its place, then what becomes of it.
+fn field(unmet: &Unmet) -> Check {
+    let what = if unmet.refused {
+        format!("`{}` is not carried out", unmet.field)
+    } else {
+        format!("`{}`: {}", unmet.field, unmet.instead)
+    };
+    let check = Check { state: CheckState::Warn, ..ok(&unmet.place, what) };
+    if !unmet.refused {
+        return check;
+    }
+    Check { state: CheckState::Fail, help: vec![unmet.instead.clone()], ..check }
 }
 
 fn ok(name: &str, what: impl Into<String>) -> Check {

@@ -1,0 +1,424 @@
+//! Flags and commands as people and their scripts know them from Skaffold, in wharf's own words.
+//!
+//! Only what wharf does not have itself is reworded, before clap sees it: a flag with the same
+//! meaning takes its place, one that has no use here is left out, and one that cannot be carried
+//! out is answered by a sentence that knows it.
+
+use std::ffi::OsString;
+
+/// The command line in wharf's words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Reworded {
+    pub(super) args: Vec<OsString>,
+    /// Variables as if they had been set.
+    pub(super) variables: Vec<(String, String)>,
+    /// What a person should know.
+    pub(super) remarks: Vec<String>,
+}
+
+/// What stands behind a flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// Nothing, or `=true` and `=false`.
+    Switch,
+    /// A value, behind `=` or as the next word.
+    Value,
+    /// Perhaps a value, behind `=` only.
+    Perhaps,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Becomes {
+    /// Another flag with the same value.
+    Flag(&'static str),
+    /// One word where it is on, another where it is off; nothing where that is empty.
+    Words(&'static str, &'static str),
+    Variable(&'static str),
+    /// A name of what to work on.
+    Name,
+    /// Wharf does the same or better without it.
+    Nothing,
+    /// It works without; the sentence says what wharf does.
+    Told(&'static str),
+    Refused(&'static str),
+}
+
+use Becomes::{Flag, Name, Nothing, Refused, Told, Variable, Words};
+use Takes::{Perhaps, Switch, Value};
+
+/// Commands that Skaffold has too.
+const COMMANDS: &[&str] = &["dev", "run", "build", "deploy", "render", "apply", "delete", "config"];
+
+/// Skaffold's commands that wharf has by another name, or not.
+const OTHER_COMMANDS: &[(&str, Result<&str, &str>)] = &[
+    ("diagnose", Ok("config")),
+    ("debug", Ok("dev")),
+    ("fix", Err("any version is read as it is; `wharf init` writes the same as a `wharf.yaml`")),
+    ("test", Err("wharf runs no tests: run them with your own command")),
+    ("verify", Err("wharf does not verify: run the containers with your own command")),
+    ("exec", Err("wharf runs no custom actions: run the containers with your own command")),
+    ("inspect", Err("`wharf config --json` says what the configuration amounts to")),
+    ("filter", Err("it is Skaffold's own post-renderer; wharf brings its own")),
+    ("generate-pipeline", Err("wharf writes no pipelines; `wharf run` works in any")),
+    ("lint", Err("`wharf config` says what is wrong with a configuration")),
+    ("survey", Err("wharf asks nobody anything")),
+    ("credits", Err("see the LICENSE file")),
+    ("options", Err("`wharf COMMAND --help` lists all flags")),
+    ("find-configs", Err("wharf reads the configuration in the folder, or the one named by `-f`")),
+];
+
+/// Long name, short name, what stands behind it, what becomes of it.
+const FLAGS: &[(&str, &str, Takes, Becomes)] = &[
+    ("--filename", "", Value, Flag("--file")),
+    ("--kube-context", "", Value, Flag("--context")),
+    ("--kubeconfig", "", Value, Variable("KUBECONFIG")),
+    ("--default-repo", "-d", Value, Variable("SKAFFOLD_DEFAULT_REPO")),
+    ("--tag", "-t", Value, Variable("SKAFFOLD_TAG")),
+    ("--build-image", "-b", Value, Name),
+    ("--watch-image", "-w", Value, Name),
+    ("--build-artifacts", "-a", Value, Flag("--images")),
+    ("--status-check", "", Switch, Words("--wait=true", "--wait=false")),
+    ("--cache-artifacts", "", Switch, Words("", "--no-cache")),
+    ("--remote-cache-dir", "", Value, Variable("SKAFFOLD_REMOTE_CACHE_DIR")),
+    ("--sync-remote-cache", "", Value, Variable("SKAFFOLD_SYNC_REMOTE_CACHE")),
+    ("--profile-auto-activation", "", Switch, Variable("SKAFFOLD_PROFILE_AUTO_ACTIVATION")),
+    ("--propagate-profiles", "", Switch, Variable("SKAFFOLD_PROPAGATE_PROFILES")),
+    ("--no-prune", "", Switch, Nothing),
+    ("--no-prune-children", "", Switch, Nothing),
+    ("--mute-logs", "", Value, Nothing),
+    ("--build-concurrency", "", Value, Nothing),
+    ("--cache-file", "", Value, Nothing),
+    ("--config", "-c", Value, Nothing),
+    ("--assume-yes", "", Switch, Nothing),
+    ("--auto-create-config", "", Switch, Nothing),
+    ("--interactive", "", Switch, Nothing),
+    ("--timestamps", "", Switch, Nothing),
+    ("--update-check", "", Switch, Nothing),
+    ("--detect-minikube", "", Switch, Nothing),
+    ("--minikube-profile", "", Value, Flag("--context")),
+    (
+        "--enable-rpc",
+        "",
+        Switch,
+        Told("there is no port to control wharf by; `--json` reports everything"),
+    ),
+    (
+        "--rpc-port",
+        "",
+        Value,
+        Told("there is no port to control wharf by; `--json` reports everything"),
+    ),
+    (
+        "--rpc-http-port",
+        "",
+        Value,
+        Told("there is no port to control wharf by; `--json` reports everything"),
+    ),
+    ("--event-log-file", "", Value, Flag("--record")),
+    ("--iterative-status-check", "", Switch, Nothing),
+    ("--fast-fail-status-check", "", Switch, Nothing),
+    ("--tolerate-failures-until-deadline", "", Switch, Nothing),
+    ("--wait-for-deletions", "", Switch, Nothing),
+    ("--wait-for-deletions-delay", "", Value, Nothing),
+    ("--wait-for-deletions-max", "", Value, Nothing),
+    ("--wait-for-connection", "", Switch, Nothing),
+    ("--enable-platform-node-affinity", "", Switch, Nothing),
+    ("--check-cluster-node-platforms", "", Switch, Nothing),
+    ("--disable-multi-platform-build", "", Switch, Nothing),
+    ("--skip-tests", "", Switch, Nothing),
+    ("--skip-render", "", Switch, Nothing),
+    ("--skip-build-dependencies", "", Switch, Nothing),
+    (
+        "--force",
+        "",
+        Switch,
+        Told("what cannot be changed in place is not replaced by force: delete it first"),
+    ),
+    ("--keep-running-on-failure", "", Switch, Nothing),
+    ("--watch-poll-interval", "-i", Value, Nothing),
+    ("--auto-build", "", Switch, Words("", "--manual")),
+    ("--auto-deploy", "", Switch, Words("", "--manual")),
+    ("--auto-sync", "", Switch, Nothing),
+    ("--toot", "", Switch, Nothing),
+    ("--load-images", "", Switch, Nothing),
+    ("--label", "-l", Value, Told("objects get no further labels")),
+    ("--hydration-dir", "", Value, Nothing),
+    (
+        "--insecure-registry",
+        "",
+        Value,
+        Told("whether a registry is spoken to in the clear is the Docker Engine's setting"),
+    ),
+    ("--push", "", Switch, Told("images are pushed where there is a registry: `--default-repo`")),
+    (
+        "--resource-selector-rules-file",
+        "",
+        Value,
+        Told("images are replaced in every object that has one"),
+    ),
+    ("--status-check-selectors", "", Value, Nothing),
+    ("--loud", "", Switch, Nothing),
+    (
+        "--offline",
+        "",
+        Switch,
+        Refused("charts may look at the cluster: give `helm template` its versions, or be online"),
+    ),
+    (
+        "--digest-source",
+        "",
+        Value,
+        Told(
+            "images are named by the tag of their content, and by their digest once they are pushed",
+        ),
+    ),
+    (
+        "--set",
+        "",
+        Value,
+        Refused("wharf sets no values of manifests: use a template, or Helm's values"),
+    ),
+    (
+        "--set-value-file",
+        "",
+        Value,
+        Refused("wharf sets no values of manifests: use a template, or Helm's values"),
+    ),
+    ("--yaml-only", "", Switch, Nothing),
+    ("--enable-templating", "", Switch, Nothing),
+    ("--protocols", "", Value, Nothing),
+    ("--compose-file", "", Value, Refused("wharf reads no Compose files")),
+];
+
+/// Levels of `-v LEVEL`, and how much wharf says then.
+const LEVELS: &[(&str, &str)] = &[
+    ("panic", ""),
+    ("fatal", ""),
+    ("error", ""),
+    ("warn", ""),
+    ("warning", ""),
+    ("info", "-v"),
+    ("debug", "-vv"),
+    ("trace", "-vv"),
+];
+
+/// Brings a command line into wharf's words.
+///
+/// # Errors
+///
+/// The sentence that answers a command or flag that wharf has no counterpart for.
+pub(super) fn reworded(args: impl IntoIterator<Item = OsString>) -> Result<Reworded, String> {
+    let mut out = Reworded::default();
+    let mut args = args.into_iter().peekable();
+    out.args.extend(args.next());
+    let mut command: Option<String> = None;
+    while let Some(arg) = args.next() {
+        let Some(text) = arg.to_str().map(str::to_owned) else {
+            out.args.push(arg);
+            continue;
+        };
+        if text == "--" {
+            out.args.push(arg);
+            out.args.extend(args);
+            break;
+        }
+        if command.is_none() && !text.starts_with('-') {
+            if let Some((_, other)) = OTHER_COMMANDS.iter().find(|(name, _)| *name == text) {
+                let own = other.map_err(|why| format!("wharf has no command `{text}`: {why}"))?;
+                if text == "debug" {
+                    let remark = "no debugger is attached: the images run as they are built";
+                    out.remarks.push(remark.to_owned());
+                }
+                command = Some(own.to_owned());
+                out.args.push(own.into());
+                continue;
+            }
+            // The value of a flag before the command is no command.
+            let is_known = COMMANDS.contains(&text.as_str());
+            command = is_known.then(|| text.clone());
+            out.args.push(arg);
+            continue;
+        }
+        if let Some(word) = level(&text, args.peek().and_then(|next| next.to_str())) {
+            if !text.contains('=') && text.len() <= "--verbosity".len() && !is_glued(&text) {
+                args.next();
+            }
+            out.args.extend((!word.is_empty()).then(|| word.into()));
+            continue;
+        }
+        let is_there = command.is_some();
+        match entry(&text, command.as_deref()).filter(|_| is_there) {
+            None => out.args.push(arg),
+            Some(((long, _, takes, becomes), glued)) => {
+                let value = match takes {
+                    Value if glued.is_none() => {
+                        args.next().map(|v| v.to_string_lossy().into_owned())
+                    }
+                    Value | Switch | Perhaps => glued,
+                };
+                put(&mut out, long, becomes, value, command.as_deref())?;
+            }
+        }
+    }
+    out.args.dedup_by(|one, other| one == other && *one == "--manual");
+    Ok(out)
+}
+
+type Entry = (&'static str, &'static str, Takes, Becomes);
+
+/// The table's line for `text`, and the value that is glued to it.
+fn entry(text: &str, command: Option<&str>) -> Option<(Entry, Option<String>)> {
+    let special: &[Entry] = match command {
+        Some("dev" | "run" | "deploy") => &[
+            ("--trigger", "", Value, Words("", "")),
+            // Skaffold's modes: `--port-forward=user,services`.
+            ("--port-forward", "", Perhaps, Words("--port-forward", "--port-forward=false")),
+        ],
+        _ => &[],
+    };
+    // `-i` is another flag where images are named.
+    let is_images = matches!(command, Some("deploy" | "render" | "apply"));
+    let mut all = special.iter().chain(FLAGS);
+    let (name, glued) = match text.split_once('=') {
+        Some((name, value)) => (name, Some(value.to_owned())),
+        None => (text, None),
+    };
+    if name.starts_with("--") {
+        return all.find(|(long, ..)| *long == name).map(|entry| (*entry, glued));
+    }
+    let is_own = |short: &str| short == "-i" && is_images || short == "-a";
+    let short = text.get(..2).filter(|short| short.starts_with('-'))?;
+    let entry = all.find(|(_, other, ..)| *other == short && !is_own(short))?;
+    let rest = text[2..].trim_start_matches('=');
+    Some((*entry, (!rest.is_empty()).then(|| rest.to_owned())))
+}
+
+fn put(
+    out: &mut Reworded,
+    long: &str,
+    becomes: Becomes,
+    value: Option<String>,
+    command: Option<&str>,
+) -> Result<(), String> {
+    let is_on = !matches!(value.as_deref(), Some("false" | "off" | "0"));
+    if long == "--trigger" {
+        match value.as_deref() {
+            Some("polling") => out.args.push("--poll".into()),
+            Some("manual") => out.args.push("--manual".into()),
+            _ => {}
+        }
+        return Ok(());
+    }
+    let waits = matches!(command, Some("run" | "deploy" | "apply"));
+    match becomes {
+        // `dev` always looks whether things become ready.
+        Words(on, off) if long != "--status-check" || waits => {
+            let word = if is_on { on } else { off };
+            out.args.extend((!word.is_empty()).then(|| word.into()));
+        }
+        Words(..) | Nothing => {}
+        Flag("--record") if !matches!(command, Some("dev" | "run" | "build" | "deploy")) => {}
+        Flag(flag) => {
+            out.args.push(flag.into());
+            out.args.extend(value.map(Into::into));
+        }
+        Variable(name) => {
+            out.variables.push((name.to_owned(), value.unwrap_or_else(|| "true".to_owned())));
+        }
+        Name => {
+            let names = value.unwrap_or_default();
+            out.args.extend(names.split(',').filter(|name| !name.is_empty()).map(Into::into));
+        }
+        Told(instead) => {
+            if is_on {
+                out.remarks.push(format!("`{long}`: {instead}"));
+            }
+        }
+        Refused(why) => {
+            if is_on {
+                return Err(format!("wharf does not have `{long}`: {why}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a level stands behind `-v` without a space.
+fn is_glued(text: &str) -> bool {
+    text.starts_with("-v") && text.len() > 2 && !text.starts_with("--")
+}
+
+/// What wharf calls Skaffold's `-v LEVEL` and `--verbosity LEVEL`; absent where it is not that.
+fn level(text: &str, next: Option<&str>) -> Option<&'static str> {
+    let known = |name: &str| LEVELS.iter().find(|(level, _)| *level == name).map(|(_, word)| *word);
+    match text {
+        "-v" | "--verbosity" => known(next?),
+        _ => known(text.strip_prefix("--verbosity=").or_else(|| text.strip_prefix("-v"))?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(line: &str) -> Result<Reworded, String> {
+        reworded(line.split(' ').map(OsString::from))
+    }
+
+    fn own(line: &str) -> String {
+        let args = said(line).unwrap().args;
+        args.iter().map(|arg| arg.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn flags_of_scripts_become_wharfs() {
+        for (theirs, ours) in [
+            ("wharf dev --kube-context kind-x -p a -n ns", "wharf dev --context kind-x -p a -n ns"),
+            (
+                "wharf run --filename=x.yaml --status-check=false",
+                "wharf run --file x.yaml --wait=false",
+            ),
+            ("wharf dev --status-check=false", "wharf dev"),
+            ("wharf run -v debug", "wharf run -vv"),
+            ("wharf run -vinfo", "wharf run -v"),
+            ("wharf run -v", "wharf run -v"),
+            ("wharf run -v api", "wharf run -v api"),
+            ("wharf run --verbosity=warn --verbosity info", "wharf run -v"),
+            ("wharf dev --trigger polling -i 500", "wharf dev --poll"),
+            ("wharf dev --auto-build=false --auto-deploy=false", "wharf dev --manual"),
+            ("wharf dev --port-forward=user,services", "wharf dev --port-forward"),
+            ("wharf dev --port-forward=off", "wharf dev --port-forward=false"),
+            ("wharf build -b api,web --cache-artifacts=false", "wharf build api web --no-cache"),
+            ("wharf deploy --build-artifacts=x.json", "wharf deploy --images x.json"),
+            ("wharf deploy -a x.json -i api=api:1", "wharf deploy -a x.json -i api=api:1"),
+            ("wharf diagnose --yaml-only", "wharf config"),
+            ("wharf run -- -d x", "wharf run -- -d x"),
+            ("wharf logs -f", "wharf logs -f"),
+        ] {
+            assert_eq!(own(theirs), ours, "{theirs}");
+        }
+    }
+
+    #[test]
+    fn settings_become_variables() {
+        let said = said("wharf build -d localhost:5000 --tag=v1 --kubeconfig k").unwrap();
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected = [
+            pair("SKAFFOLD_DEFAULT_REPO", "localhost:5000"),
+            pair("SKAFFOLD_TAG", "v1"),
+            pair("KUBECONFIG", "k"),
+        ];
+        assert_eq!(said.variables, expected);
+        assert_eq!(said.args.len(), 2);
+    }
+
+    #[test]
+    fn what_has_no_counterpart_is_answered() {
+        assert!(said("wharf fix").unwrap_err().contains("any version is read as it is"));
+        assert!(
+            said("wharf render --set a=b").unwrap_err().contains("wharf does not have `--set`")
+        );
+        assert!(said("wharf dev --enable-rpc").unwrap().remarks[0].contains("`--json` reports"));
+        assert_eq!(own("wharf --help"), "wharf --help");
+    }
+}

@@ -1,0 +1,46 @@
+//! Commands of the user's around a build or a deploy.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What runs before something and what runs after it, each list in its order.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Hooks {
+    /// When one of these fails, the thing itself does not begin.
+    pub before: Vec<Hook>,
+    /// These run only when the thing went well.
+    pub after: Vec<Hook>,
+}
+
+impl Hooks {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.before.is_empty() && self.after.is_empty()
+    }
+}
+
+/// One command.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Where it runs.
+    pub place: HookPlace,
+}
+
+/// Where a hook runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookPlace {
+    /// On this machine, in this folder, absolute.
+    Host(PathBuf),
+    /// In every running container of the release whose pod and name fit these globs.
+    Container {
+        /// Absent: every pod.
+        pod: Option<String>,
+        /// Absent: every container.
+        container: Option<String>,
+    },
+}
