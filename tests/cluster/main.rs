@@ -25,4 +25,5 @@ mod nodes;
 mod noticed;
 mod registry;
 mod shop;
+mod skaffold;
 mod subset;
