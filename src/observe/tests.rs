@@ -795,6 +795,42 @@ async fn lines_that_kubelet_dropped_are_missed_aloud() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_begins_while_nobody_reads_loses_no_line() {
+    let stage = Stage::new();
+    let (reporter, mut reports) = Reporter::channel();
+    let all = workloads(&[deployment(1, Value::Null)], &shop());
+    stage.fake.put(pod("api-1", running("one", 0, None)));
+    let stamped = |second: u32, texts: std::ops::Range<u32>| {
+        let lines = texts.map(|n| format!("2026-11-02T10:00:{second:02}.{n:06}Z {n}"));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    // More than may be on their way.
+    stage.fake.log("api-1", "api", false, &stamped(1, 0..3000));
+    let _tail =
+        LogTail::start(&stage.scene, all, &LogFilter::default(), LogStart::First, &reporter);
+    let asked = async |count: usize| {
+        let wait = async {
+            while stage.fake.asked("follow=true") < count {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), wait).await.expect("it is asked for");
+    };
+    asked(1).await;
+    stage.fake.log("api-1", "api", true, &stamped(1, 2000..3001));
+    stage.fake.log("api-1", "api", false, &stamped(3, 3001..3003));
+    stage.fake.put(pod("api-1", running("two", 1, Some("one"))));
+    asked(2).await;
+    // From here on kubelet has a new file.
+    stage.fake.log("api-1", "api", false, &stamped(9, 3005..3006));
+    let lines = log_lines(&mut reports, "3005").await;
+    let expected = (0..3003).map(|n| n.to_string());
+    let gap = "lines may be missing here: kubelet began a new log file".to_owned();
+    let expected: Vec<_> = expected.chain([gap, "3005".to_owned()]).collect();
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test(start_paused = true)]
 async fn containers_can_be_left_out_and_replicas_are_told_apart() {
     let stage = Stage::new();
     let (reporter, mut reports) = Reporter::channel();

@@ -1,9 +1,13 @@
 //! Follows the log of one container of one pod, from run to run, until the pod is gone.
 
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::AsyncBufRead;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::jiff::Timestamp;
 use kube::Api;
@@ -22,6 +26,17 @@ use crate::report::{LogLine, Reporter};
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long a stream may go on after its pod is gone: its last lines are on their way then.
 const LAST_WORDS: Duration = Duration::from_secs(10);
+
+/// How many runs that begin while an earlier one is read have their logs opened. A container that
+/// ends again and again is started later and later, so that more are not to be expected.
+const AHEAD: usize = 4;
+
+/// An answer of the API server, line by line.
+type Stream = Lines<Pin<Box<dyn AsyncBufRead + Send>>>;
+
+/// Runs that began while an earlier one was read, oldest first. Kubelet reads the newest file of a
+/// run to those who come, and drops old ones: an open log is a whole one.
+type Ahead = VecDeque<(Instance, Stream)>;
 
 /// The log of one container of one pod.
 #[derive(Debug)]
@@ -101,9 +116,13 @@ impl Follower {
     pub(super) async fn run(self) {
         let mut changes = self.scene.changes();
         let mut progress = Progress::default();
+        let mut ahead = Ahead::new();
         let mut failures = 0;
         loop {
             changes.borrow_and_update();
+            if let Some((next, stream)) = ahead.pop_front() {
+                self.opened_run(next, stream, &mut ahead, &mut progress).await;
+            }
             let Some(pod) = self.find() else { return };
             let now = instance(&pod, &self.container);
             let before = progress.run.clone();
@@ -117,6 +136,14 @@ impl Follower {
                 continue;
             };
             let is_another = before.as_ref().is_none_or(|(run, _)| run.id != now.id);
+            if is_another
+                && now.is_running
+                && self.begins_with_first(&progress)
+                && let Ok(stream) = self.request(&LogParams { follow: true, ..self.params() }).await
+            {
+                self.opened_run(now, stream, &mut ahead, &mut progress).await;
+                continue;
+            }
             if is_another {
                 self.earlier_runs(&now, &mut progress).await;
             }
@@ -128,7 +155,8 @@ impl Follower {
                 (true, false) => Part::Whole,
                 (false, false) => Part::End,
             };
-            let end = self.stream(part, &mut progress).await;
+            let stream = self.stream(part, &mut progress);
+            let end = self.meanwhile(&mut ahead, &now, stream).await;
             match end {
                 End::Refused(why) => {
                     return self.remark(format!("its log cannot be read: {why}")).await;
@@ -144,7 +172,68 @@ impl Follower {
             } else {
                 failures + 1
             };
-            self.pause(&now, failures).await;
+            if ahead.is_empty() {
+                self.pause(&now, failures).await;
+            }
+        }
+    }
+
+    /// Reads a run whose log is open already, after what is left of the run before.
+    async fn opened_run(
+        &self,
+        now: Instance,
+        stream: Stream,
+        ahead: &mut Ahead,
+        progress: &mut Progress,
+    ) {
+        let is_current = || {
+            let current = self.find().and_then(|pod| instance(&pod, &self.container));
+            current.is_some_and(|current| current.id == now.id)
+        };
+        // Once there is another one, kubelet's run before is this one.
+        if is_current() {
+            self.meanwhile(ahead, &now, self.earlier_runs(&now, progress)).await;
+        }
+        progress.run = Some((now.clone(), false));
+        progress.seen.take_up();
+        let read = self.read(stream, true, false, progress);
+        let _ = self.meanwhile(ahead, &now, read).await;
+    }
+
+    /// Whether the next run is shown from its first line.
+    fn begins_with_first(&self, progress: &Progress) -> bool {
+        self.begin == Begin::First || progress.run.is_some()
+    }
+
+    /// Waits for `reading`, which reads `current` or what was before it. The logs of runs that
+    /// begin meanwhile are opened.
+    async fn meanwhile<T>(
+        &self,
+        ahead: &mut Ahead,
+        current: &Instance,
+        reading: impl Future<Output = T>,
+    ) -> T {
+        tokio::select! {
+            done = reading => done,
+            never = self.open_ahead(ahead, current) => match never {},
+        }
+    }
+
+    async fn open_ahead(&self, ahead: &mut Ahead, current: &Instance) -> Infallible {
+        let mut changes = self.scene.changes();
+        loop {
+            changes.borrow_and_update();
+            let newest = ahead.back().map_or(current.restarts, |(run, _)| run.restarts);
+            let next = self.find().and_then(|pod| instance(&pod, &self.container));
+            let next = next.filter(|next| next.is_running && next.restarts > newest);
+            if let Some(next) = next.filter(|_| ahead.len() < AHEAD)
+                && let Ok(stream) = self.request(&LogParams { follow: true, ..self.params() }).await
+            {
+                ahead.push_back((next, stream));
+            }
+            if changes.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
         }
     }
 
@@ -189,14 +278,12 @@ impl Follower {
     async fn stream(&self, part: Part, progress: &mut Progress) -> End {
         let follow = matches!(part, Part::Beginning | Part::Continuation);
         let mut params = LogParams {
-            container: Some(self.container.clone()),
             follow,
             previous: part == Part::Previous,
-            timestamps: true,
             since_time: progress.seen.take_up(),
-            ..LogParams::default()
+            ..self.params()
         };
-        let mut may_have_gap = matches!(part, Part::Continuation | Part::End);
+        let may_have_gap = matches!(part, Part::Continuation | Part::End);
         if params.since_time.is_none() {
             match self.begin {
                 Begin::First => {}
@@ -207,15 +294,38 @@ impl Follower {
             }
         }
         progress.is_moving = false;
+        match self.request(&params).await {
+            Ok(stream) => self.read(stream, follow, may_have_gap, progress).await,
+            Err(end) => end,
+        }
+    }
+
+    fn params(&self) -> LogParams {
+        LogParams {
+            container: Some(self.container.clone()),
+            timestamps: true,
+            ..LogParams::default()
+        }
+    }
+
+    async fn request(&self, params: &LogParams) -> Result<Stream, End> {
         let pods: Api<Pod> = Api::namespaced(self.scene.client().clone(), self.namespace.as_str());
-        let stream = match pods.log_stream(&self.pod, &params).await {
-            Ok(stream) => stream,
+        match pods.log_stream(&self.pod, params).await {
+            Ok(stream) => Ok(Lines::new(Box::pin(stream))),
             Err(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {
-                return End::Refused(status.message);
+                Err(End::Refused(status.message))
             }
-            Err(_) => return End::Broken,
-        };
-        let mut lines = Lines::new(Box::pin(stream));
+            Err(_) => Err(End::Broken),
+        }
+    }
+
+    async fn read(
+        &self,
+        mut lines: Stream,
+        follow: bool,
+        mut may_have_gap: bool,
+        progress: &mut Progress,
+    ) -> End {
         loop {
             let line = tokio::select! {
                 biased;
