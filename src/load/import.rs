@@ -29,7 +29,10 @@ pub(super) async fn into_nodes(
         sent_bytes += piece.len() as u64;
         // A node that has failed takes nothing more; why it failed is asked at the end.
         let writes = imports.iter_mut().map(|import| import.write_all(&piece));
-        futures::future::join_all(writes).await;
+        let written = futures::future::join_all(writes).await;
+        if written.iter().all(Result::is_err) {
+            break;
+        }
     }
     let ends = imports.into_iter().zip(nodes).map(|(import, node)| end(import, node, image));
     let ends = futures::future::join_all(ends).await;
