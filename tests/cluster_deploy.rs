@@ -765,7 +765,7 @@ async fn a_session_leaves_a_release_as_run_had_left_it() {
 #[tokio::test]
 #[ignore = "needs a cluster"]
 async fn a_session_leaves_manifests_as_run_had_left_them() {
-    let bed = Bed::new("back").await;
+    let bed = Bed::new("stand").await;
     let job = |command: &str| {
         json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "once"}, "spec": {
             "suspend": true, "template": {"spec": {"restartPolicy": "Never", "containers": [

@@ -38,15 +38,7 @@ async fn in_a_place<F: Future<Output = ()> + Send + 'static>(
     name: &str,
     story: impl FnOnce(std::sync::Arc<Place>) -> F,
 ) {
-    let tools = tools();
-    for image in ["busybox:1.36", "python:3.11-slim"] {
-        // The cluster's name is what follows `kind-` in its context.
-        let context = tools.command("kubectl").args(["config", "current-context"]).run().await;
-        let context = String::from_utf8(context.unwrap().stdout).unwrap();
-        let cluster = context.trim().trim_start_matches("kind-").to_owned();
-        let load = tools.command("kind").args(["load", "docker-image", image, "--name", &cluster]);
-        load.run().await.unwrap();
-    }
+    IMAGES.get_or_init(load_images).await;
     let client = Client::try_default().await.unwrap();
     let namespace = format!("observe-{name}-{}", std::process::id());
     let namespaces: Api<NamespaceObject> = Api::all(client.clone());
@@ -73,6 +65,19 @@ async fn in_a_place<F: Future<Output = ()> + Send + 'static>(
     let result = stories.join_next().await.unwrap();
     namespaces.delete(&namespace, &DeleteParams::default().grace_period(0)).await.unwrap();
     result.unwrap().expect("the story takes too long");
+}
+
+/// The images are brought to the nodes once.
+static IMAGES: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+
+async fn load_images() {
+    let tools = tools();
+    // The cluster's name is what follows `kind-` in its context.
+    let context = tools.command("kubectl").args(["config", "current-context"]).run().await;
+    let context = context.unwrap().text().trim().to_owned();
+    let cluster = context.trim_start_matches("kind-");
+    let load = ["load", "docker-image", "busybox:1.36", "python:3.11-slim", "--name", cluster];
+    tools.command("kind").args(load).run().await.unwrap();
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test has the environment it was started with")]
@@ -210,123 +215,129 @@ async fn everything_that_becomes_ready_is_waited_for_and_nothing_else() {
 #[ignore = "needs a cluster"]
 async fn a_crash_loop_ends_the_wait_with_the_programs_own_last_lines_and_mends() {
     in_a_place("crash", |place| async move {
-        let mut container =
-            shell("echo starting >&2; test -n \"$DATABASE\" || { echo 'no DATABASE set' >&2; exit 3; }; sleep 3600");
-        container["envFrom"] = json!([{"configMapRef": {"name": "settings", "optional": true}}]);
-        let objects = [deployment("api", 1, container)];
+        let needs = |settings: &str| {
+            let mut container =
+                shell("echo starting >&2; test -n \"$DATABASE\" || { echo 'no DATABASE set' >&2; exit 3; }; sleep 3600");
+            container["envFrom"] = json!([{"configMapRef": {"name": settings, "optional": true}}]);
+            container
+        };
+        let hopeless = [deployment("api", 1, needs("nowhere"))];
+        let mended = deployment("late", 1, needs("settings"));
         let (reporter, mut reports) = Reporter::channel();
         let lookout = Lookout::start(&place.scene, &reporter);
         let release = ReleaseName::parse("shop").unwrap();
-        lookout.expect(&release, &objects, &place.namespace);
-        let error = place.settle(&objects, 120).await.unwrap_err();
-        let said = said(&error);
+        let all = [hopeless[0].clone(), mended.clone()];
+        lookout.expect(&release, &all, &place.namespace);
+        place.apply(&mended).await;
+        let crash = |report: &Report, of: &str| {
+            matches!(report, Report::Pod { last_lines, pod, .. }
+                if last_lines == &["starting", "no DATABASE set"] && pod.starts_with(of))
+        };
+        let mend = async {
+            let told = wait_for(&mut reports, |report| crash(report, "late-")).await;
+            let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"DATABASE": "db"}});
+            place.apply(&settings).await;
+            let is_mended = |report: &Report| {
+                matches!(report, Report::Pod { mended: true, pod, .. } if pod.starts_with("late-"))
+            };
+            [told, wait_for(&mut reports, is_mended).await].concat()
+        };
+        let (settled, mut told) = tokio::join!(place.settle(&hopeless, 120), mend);
+        let said = said(&settled.unwrap_err());
         assert!(said.starts_with("wharf::observe::crash_loop\ndeployment/api: container `api` exited with code 3\n"), "{said}");
         assert!(said.contains("starting\nno DATABASE set"), "{said}");
         // One of the two tells it, and tells it once.
-        let mut told: Vec<_> = place.told.lock().unwrap().clone();
+        told.extend(place.told.lock().unwrap().clone());
         while let Some(report) = reports.try_recv() {
             told.push(report);
         }
-        let crashes: Vec<_> = told
-            .iter()
-            .filter(|report| matches!(report, Report::Pod { last_lines, .. } if last_lines == &["starting", "no DATABASE set"]))
-            .collect();
-        assert_eq!(crashes.len(), 1, "{told:#?}");
-        let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"DATABASE": "db"}});
-        place.apply(&settings).await;
-        let mended = |report: &Report| matches!(report, Report::Pod { mended: true, .. });
-        wait_for(&mut reports, mended).await;
+        let crashes = |of: &str| told.iter().filter(|report| crash(report, of)).count();
+        assert_eq!((crashes("api-"), crashes("late-")), (1, 1), "{told:#?}");
         lookout.stop().await;
     })
     .await;
 }
 
-async fn wait_for(reports: &mut Reports, wanted: impl Fn(&Report) -> bool) -> Report {
+/// Everything that is told up to the report that is wanted.
+async fn wait_for(reports: &mut Reports, wanted: impl Fn(&Report) -> bool) -> Vec<Report> {
+    let mut told = Vec::new();
     let found = async {
-        loop {
-            let report = reports.recv().await.expect("the reporter lives");
-            eprintln!("{report:?}");
-            if wanted(&report) {
-                return report;
-            }
+        while !told.last().is_some_and(&wanted) {
+            told.push(reports.recv().await.expect("the reporter lives"));
         }
     };
-    tokio::time::timeout(Duration::from_secs(90), found).await.expect("it is told in time")
+    let found = tokio::time::timeout(Duration::from_secs(120), found).await;
+    assert!(found.is_ok(), "it is told in time: {told:#?}");
+    told
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster"]
 async fn what_no_time_can_mend_ends_the_wait_with_its_reason() {
     in_a_place("stuck", |place| async move {
-        let check = async |objects: &[Value], expected: &[&str], limit: u64| {
+        let place = &place;
+        let check = async |(objects, expected, limit): (Vec<Value>, &[&str], u64)| {
             let began = Instant::now();
-            let said = said(&place.settle(objects, 100).await.unwrap_err());
+            let said = said(&place.settle(&objects, 100).await.unwrap_err());
             eprintln!("after {:?}: {said}", began.elapsed());
             for words in expected {
                 assert!(said.contains(words), "`{words}` is missing in: {said}");
             }
             assert!(began.elapsed() < Duration::from_secs(limit), "{:?}", began.elapsed());
         };
+        // All at once: each is settled for itself.
+        let mut cases: Vec<(Vec<Value>, &[&str], u64)> = Vec::new();
         let image = |image: &str, policy: &str| json!({"image": image, "imagePullPolicy": policy});
-        check(
-            &[deployment("pull", 1, image("registry.invalid/nope:1", "IfNotPresent"))],
+        cases.push((vec![deployment("pull", 1, image("registry.invalid/nope:1", "IfNotPresent"))],
             &["image_not_pulled", "deployment/pull: container `pull` image `registry.invalid/nope:1` cannot be pulled"],
             60,
-        )
-        .await;
-        check(
-            &[deployment("never", 1, image("nope:1", "Never"))],
+        ));
+        cases.push((vec![deployment("never", 1, image("nope:1", "Never"))],
             &["image `nope:1` is not on the node, and `imagePullPolicy: Never` forbids to pull it"],
             20,
-        )
-        .await;
-        check(&[deployment("name", 1, image("No Pe", "Always"))], &["`No Pe` is not a valid image name"], 20).await;
+        ));
+        cases.push((vec![deployment("name", 1, image("No Pe", "Always"))], &["`No Pe` is not a valid image name"], 20));
         let mut big = shell("sleep 3600");
         big["resources"] = json!({"requests": {"cpu": "1000"}});
-        check(
-            &[deployment("big", 1, big)],
+        cases.push((vec![deployment("big", 1, big)],
             &["unschedulable", "0/1 nodes are available: 1 Insufficient cpu", "lower `resources.requests`"],
             30,
-        )
-        .await;
+        ));
         let mut volume = deployment("store", 1, shell("sleep 3600"));
         volume["spec"]["template"]["spec"]["volumes"] =
             json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
-        check(
-            &[claim("data", "nonesuch"), volume],
+        cases.push((vec![claim("data", "nonesuch"), volume],
             &["unbound_claim", "claim `data` is unbound: storageclass.storage.k8s.io \"nonesuch\" not found", "kubectl get storageclass"],
             30,
-        )
-        .await;
+        ));
         let mut key = shell("sleep 3600");
         key["env"] = json!([{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "absent"}}}]);
         let settings = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {}});
-        check(&[settings, deployment("key", 1, key.clone())], &["couldn't find key absent in ConfigMap"], 40).await;
+        cases.push((vec![settings, deployment("key", 1, key.clone())], &["couldn't find key absent in ConfigMap"], 40));
         key["env"][0]["valueFrom"]["configMapKeyRef"]["name"] = json!("nowhere");
-        check(&[deployment("map", 1, key)], &["configmap \"nowhere\" not found"], 40).await;
+        cases.push((vec![deployment("map", 1, key)], &["configmap \"nowhere\" not found"], 40));
         let mut mount = deployment("mount", 1, shell("sleep 3600"));
         mount["spec"]["template"]["spec"]["volumes"] =
             json!([{"name": "keys", "secret": {"secretName": "nowhere"}}]);
         mount["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] =
             json!([{"name": "keys", "mountPath": "/keys"}]);
-        check(&[mount], &["secret \"nowhere\" not found"], 40).await;
+        cases.push((vec![mount], &["secret \"nowhere\" not found"], 40));
         let mut exec = shell("");
         exec["command"] = json!(["/no/such/program"]);
-        check(&[deployment("exec", 1, exec)], &["/no/such/program", "no such file or directory"], 40).await;
+        cases.push((vec![deployment("exec", 1, exec)], &["/no/such/program", "no such file or directory"], 40));
         let mut job = shell("echo migrating; exit 5");
         job["name"] = json!("migrate");
-        check(
-            &[json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"},
+        cases.push((vec![json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"},
                 "spec": {"backoffLimit": 1, "template": {"spec": {"restartPolicy": "Never", "containers": [job]}}}})],
             &["job/migrate", "failed after 2 attempts", "exited with code 5", "migrating"],
             60,
-        )
-        .await;
+        ));
         let mut memory = shell("tail /dev/zero");
         memory["resources"] = json!({"limits": {"memory": "16Mi"}});
         // On a busy machine it takes a while to fill it.
         memory["readinessProbe"] = json!({"exec": {"command": ["false"]}});
-        check(&[deployment("memory", 1, memory)], &["ran out of memory (limit 16Mi)"], 100).await;
+        cases.push((vec![deployment("memory", 1, memory)], &["ran out of memory (limit 16Mi)"], 100));
+        futures::future::join_all(cases.into_iter().map(check)).await;
     })
     .await;
 }
@@ -355,6 +366,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = (os.environ["VERSION"] + "\n").encode() * (200000 if self.path == "/big" else 1)
         if self.path == "/slow": time.sleep(3)
         self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
@@ -376,14 +388,31 @@ fn server(version: &str) -> Value {
     server
 }
 
+/// What is answered, as far as the answer itself says that it goes: a forward hears of the end of
+/// a connection up to a second late, because containerd lets the other direction go on for so long.
 async fn get(local: std::net::SocketAddr, path: &str) -> String {
+    let mut connection = ask(local, path).await;
+    let mut answer = String::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        let count = connection.read(&mut buffer).await.unwrap();
+        answer.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+        let whole = answer.split_once("\r\n\r\n").and_then(|(head, body)| {
+            let (_, length) = head.split_once("Content-Length: ")?;
+            Some(body.len() == length.lines().next()?.parse::<usize>().ok()?)
+        });
+        if count == 0 || whole == Some(true) {
+            return answer;
+        }
+    }
+}
+
+async fn ask(local: std::net::SocketAddr, path: &str) -> TcpStream {
     let mut connection = TcpStream::connect(local).await.unwrap();
     connection.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
     // Half-closed: everything was said, and the answer is still to come.
     connection.shutdown().await.unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).await.unwrap();
-    answer
+    connection
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -410,7 +439,8 @@ async fn a_forward_holds_connections_through_a_rollout_and_answers_half_closed_c
         let began = Instant::now();
         assert!(get(open.local(), "/").await.ends_with("\r\n\r\none\n"));
         eprintln!("answered in {:?}", began.elapsed());
-        let big = get(open.local(), "/big").await;
+        let mut big = String::new();
+        ask(open.local(), "/big").await.read_to_string(&mut big).await.unwrap();
         assert!(big.len() > 800_000, "{}", big.len());
         assert!(get(open.local(), "/slow").await.ends_with("one\n"));
 
@@ -540,8 +570,9 @@ async fn numbers(reports: &mut Reports, last: u64) -> (Vec<u64>, Vec<String>) {
 #[ignore = "needs a cluster"]
 async fn logs_survive_rotation_and_restarts_without_gap_or_repeat() {
     in_a_place("logs", |place| async move {
-        // 30 MB in lines of 100 bytes, three times the size at which kubelet rotates, then a crash.
-        const LINES: u64 = 300_000;
+        // Each run writes lines of 100 bytes, with kubelet's marks three times the size at which
+        // it rotates, for longer than it takes to look; then a crash.
+        const LINES: u64 = 200_000;
         let script = format!(
             "import sys, time\n\
              begin = int(open('/state/next').read()) if __import__('os').path.exists('/state/next') else 0\n\

@@ -143,7 +143,7 @@ async fn broken_engine(socket: &std::path::Path) -> tokio::task::JoinSet<()> {
 #[ignore = "needs Docker"]
 async fn what_a_node_refuses_is_left_to_kinds_own_tool() {
     let (kind, node) = cluster().await;
-    let api = make("wharf-test/load-by-kind:1", "busybox:1.36", "by-kind").await;
+    let api = make("wharf-test/load-by-kind:1", "scratch", "by-kind").await;
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("engine.sock");
     let _proxy = broken_engine(&socket).await;

@@ -45,11 +45,20 @@ with_the_cluster() {
   timeout 2400 cargo test --locked --no-fail-fast "$@" -- --ignored --test-threads="$threads" "${skip[@]}"
 }
 
-# The rooms against the real thing, one test at a time: some of them measure or fill the nodes.
+# The rooms against Docker, one test at a time: some of them measure or fill the nodes.
+rooms_on_docker() {
+  local targets=() file
+  for file in tests/*.rs; do
+    case $file in tests/cluster_*) ;; *) targets+=(--test "$(basename "$file" .rs)") ;; esac
+  done
+  with_the_cluster 1 --lib "${targets[@]}"
+}
+
+# The rooms on the cluster: mostly waiting, each test in a namespace of its own.
 rooms_on_the_cluster() {
   local targets=() file
-  for file in tests/*.rs; do targets+=(--test "$(basename "$file" .rs)"); done
-  with_the_cluster 1 --lib "${targets[@]}"
+  for file in tests/cluster_*.rs; do targets+=(--test "$(basename "$file" .rs)"); done
+  with_the_cluster "${WHARF_TEST_THREADS:-3}" "${targets[@]}"
 }
 
 # The program on the cluster: mostly waiting, each test in a namespace and on ports of its own.
@@ -79,7 +88,8 @@ if [ "$scope" = quick ]; then
 else
   part "testbed" tests/testbed/up.sh
   part "testbed's own tests" tests/testbed/test.sh "$scope"
-  part "rooms on Docker and the cluster" rooms_on_the_cluster
+  part "rooms on Docker" rooms_on_docker
+  part "rooms on the cluster" rooms_on_the_cluster
   part "the program on the cluster" program_on_the_cluster
   part "demo" examples/demo.sh
 fi

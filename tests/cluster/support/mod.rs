@@ -73,15 +73,28 @@ pub(crate) fn kubectl(args: &[&str]) -> String {
 
 /// What a server on 127.0.0.1 answers to `GET path`; `None` while it does not answer with 200.
 pub(crate) fn get(port: u16, path: &str) -> Option<String> {
-    use std::io::{Read as _, Write as _};
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], port));
     let mut stream = std::net::TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(35))).ok()?;
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    head.starts_with("HTTP/1.1 200").then(|| body.trim().to_owned())
+    // As browsers do: a forward hears of the end of a connection up to a second late, whoever made
+    // it, because containerd lets the other direction go on for so long.
+    let mut answer = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), None);
+    while !head.ends_with("\r\n\r\n") {
+        let begin = head.len();
+        if answer.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+        if let Some(value) = head[begin..].to_ascii_lowercase().strip_prefix("content-length:") {
+            length = Some(value.trim().parse().ok()?);
+        }
+    }
+    let mut body = String::new();
+    answer.take(length.unwrap_or(u64::MAX)).read_to_string(&mut body).ok()?;
+    let is_whole = length.is_none_or(|length| length == body.len() as u64);
+    (is_whole && head.starts_with("HTTP/1.1 200")).then(|| body.trim().to_owned())
 }
 
 /// The UIDs of the project's pods that are not on their way out, by their label `app`.
