@@ -271,6 +271,9 @@ fn no_base(names: &Names<'_>, reference: &str, error: DockerError) -> BuildError
             let why = format!("neither Docker nor its registry has it: {why}");
             BuildError::NoBase { artifact, image, why }
         }
+        DockerError::Unauthorized { registry, why, with_login: true, .. } => {
+            BuildError::BaseRefused { artifact, image, registry, why }
+        }
         error @ DockerError::Unauthorized { .. } => {
             let failure = error.failure();
             let mut why = vec![failure.what];

@@ -74,6 +74,18 @@ pub enum BuildError {
         /// The Engine's or the registry's own words.
         why: String,
     },
+    /// The registry of a base image refuses the login that it got.
+    #[error("registry {registry} refused base image `{image}` of `{artifact}`")]
+    BaseRefused {
+        /// Which image.
+        artifact: ArtifactName,
+        /// As the Dockerfile writes it.
+        image: String,
+        /// The registry's host.
+        registry: String,
+        /// The registry's own words.
+        why: String,
+    },
     /// A file or folder could not be read.
     #[error("the inputs of `{artifact}` could not be read")]
     Unreadable {
@@ -151,6 +163,7 @@ impl BuildError {
             Self::BadIgnore { .. } => "wharf::build::bad_ignore",
             Self::BadGlob { .. } => "wharf::build::bad_glob",
             Self::NoBase { .. } => "wharf::build::no_base",
+            Self::BaseRefused { .. } => "wharf::build::base_refused",
             Self::Unreadable { .. } => "wharf::build::unreadable",
             Self::Engine { source, .. } => source.code(),
             Self::Step(step) if step.code.is_some() => "wharf::build::command_failed",
@@ -180,6 +193,9 @@ impl BuildError {
             Self::BadGlob { .. } => failure.help("correct `inputs` or `ignore` of the image"),
             Self::NoBase { image, why, .. } => {
                 failure.because(why.clone()).help(format!("try it: `docker pull {image}`"))
+            }
+            Self::BaseRefused { registry, why, .. } => {
+                failure.because(why.clone()).help(format!("log in: `docker login {registry}`"))
             }
             Self::Unreadable { .. } => {
                 failure.help("make it readable, or leave it out by `.dockerignore`")

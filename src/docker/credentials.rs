@@ -8,6 +8,7 @@ use base64::Engine as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::files::Stat;
 use crate::tools::{ToolError, Tools};
 
 use super::DockerError;
@@ -28,6 +29,10 @@ const HUB_KEY: &str = "https://index.docker.io/v1/";
 pub struct Credentials {
     tools: Tools,
 }
+
+/// Docker's configuration file as it was at a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginsStamp(Stat);
 
 /// A login. It never shows in debug output.
 #[derive(Clone, PartialEq, Eq)]
@@ -94,6 +99,14 @@ impl Credentials {
             Source::Here(login) => Ok(Some(login)),
             Source::Helper(helper) => self.ask(&helper, host).await,
         }
+    }
+
+    /// What tells whether logins are the same as before: `docker login` and `docker logout` write
+    /// Docker's configuration file, also where a helper keeps the passwords.
+    #[must_use]
+    pub fn stamp(&self) -> Option<LoginsStamp> {
+        let path = config_folder(&self.tools)?.join("config.json");
+        std::fs::metadata(path).ok().map(|meta| LoginsStamp(Stat::of(&meta)))
     }
 
     async fn ask(&self, helper: &str, host: &str) -> Result<Option<Login>, DockerError> {

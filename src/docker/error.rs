@@ -82,6 +82,8 @@ pub enum DockerError {
         registry: String,
         /// What was asked for.
         image: String,
+        /// It was asked with a login of the person's.
+        with_login: bool,
         /// The registry's words.
         why: String,
     },

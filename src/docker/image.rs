@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::model::{Digest, ImageRef, Platform};
 
 use super::credentials::Login;
-use super::http::Answer;
+use super::http::{Answer, escaped};
 use super::{DockerError, Engine};
 
 /// How long the Engine may take to begin to write an image: a graphdriver Engine first writes all
@@ -192,7 +192,7 @@ impl Engine {
         let answer = match asked {
             Ok(answer) => answer,
             Err(DockerError::Refused { status, message, .. }) => {
-                return Err(refused_by_registry(reference, status, message));
+                return Err(refused_by_registry(reference, login.is_some(), status, message));
             }
             Err(DockerError::TimedOut { limit, .. }) => {
                 let why = format!("the registry gave no answer within {} s", limit.as_secs());
@@ -271,6 +271,7 @@ impl Pushing {
 /// between versions and registries, so the words count too.
 pub(super) fn refused_by_registry(
     reference: &ImageRef,
+    with_login: bool,
     status: u16,
     message: String,
 ) -> DockerError {
@@ -281,6 +282,7 @@ pub(super) fn refused_by_registry(
         return DockerError::Unauthorized {
             registry: reference.host().to_owned(),
             image: reference.to_string(),
+            with_login,
             why: message,
         };
     }
@@ -291,6 +293,12 @@ pub(super) fn refused_by_registry(
 fn registry_header(login: Option<&Login>, host: &str) -> String {
     let value = login.map_or_else(|| serde_json::json!({}), |login| login.for_engine(host));
     base64::engine::general_purpose::URL_SAFE.encode(value.to_string())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Named {
+    repo_tags: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]

@@ -30,7 +30,7 @@ pub use base::BaseImage;
 pub use classic::{Classic, ClassicBuild, ClassicNews};
 pub use connection::Connection;
 pub use container::{Container, Ended, Exec};
-pub use credentials::{Credentials, Login};
+pub use credentials::{Credentials, Login, LoginsStamp};
 pub use endpoint::Endpoint;
 pub use engine::{Engine, EngineInfo};
 pub use error::DockerError;

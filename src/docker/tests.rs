@@ -84,7 +84,7 @@ async fn an_engine_that_is_not_there_is_named_with_the_way_to_start_it() {
 fn what_a_registry_says_is_told_apart() {
     let image = crate::model::ImageRef::parse("ghcr.io/acme/api:1").unwrap();
     let code = |status, text: &str| {
-        image::refused_by_registry(&image, status, text.to_owned()).code().to_owned()
+        image::refused_by_registry(&image, true, status, text.to_owned()).code().to_owned()
     };
     assert_eq!(code(401, ""), "wharf::docker::unauthorized");
     assert_eq!(code(500, "unauthorized: authentication required"), "wharf::docker::unauthorized");

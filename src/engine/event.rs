@@ -313,4 +313,6 @@ pub enum Nudge {
     Again,
     /// Nobody pressed it: time has passed, and what failed for an outside reason may work now.
     Mended,
+    /// Docker's logins are others than before: what a registry refused may be allowed now.
+    LoggedIn,
 }

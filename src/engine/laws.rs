@@ -526,6 +526,7 @@ enum Act {
     SaveConfig(usize),
     Again,
     Mended,
+    LoggedIn,
     Crash,
     LoseForward(bool),
     FillDisk,
@@ -538,6 +539,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => (any::<usize>(), 0..2_u64).prop_map(|(n, by)| Act::SaveChart(n, by)),
         1 => Just(Act::Again),
         1 => Just(Act::Mended),
+        1 => Just(Act::LoggedIn),
         1 => (1..31_usize).prop_map(Act::SaveConfig),
         1 => Just(Act::Crash),
         1 => any::<bool>().prop_map(Act::LoseForward),
@@ -554,6 +556,7 @@ fn play(world: &mut World, acts: Vec<Act>) {
             Act::SaveChart(nth, by) => world.save_chart(nth, by),
             Act::Again => world.tell(Event::Nudged(Nudge::Again)),
             Act::Mended => world.tell(Event::Nudged(Nudge::Mended)),
+            Act::LoggedIn => world.tell(Event::Nudged(Nudge::LoggedIn)),
             Act::SaveConfig(choice) => world.save_config(choice),
             Act::Crash => world.tell(Event::Crashed(Failure::bug("a task of the loop panicked"))),
             Act::LoseForward(well) => {

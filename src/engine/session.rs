@@ -128,12 +128,25 @@ impl Session {
     /// worth an retry without a save.
     #[must_use]
     pub fn waits_for_mending(&self) -> bool {
-        let artifacts = self.artifacts.values().filter_map(ArtifactState::failed);
-        let releases = self.releases.values().filter_map(ReleaseState::failed);
-        self.phase == Phase::Running
-            && self.options.goal.stays()
-            && (artifacts.chain(releases).any(mends_by_itself)
+        self.stays()
+            && (self.failures().any(mends_by_itself)
                 || self.forwards.iter().any(|(_, local)| matches!(local, Local::Failed(_))))
+    }
+
+    /// A registry refused something, and may not when a person has logged in.
+    #[must_use]
+    pub fn waits_for_login(&self) -> bool {
+        self.stays() && self.failures().any(mends_by_login)
+    }
+
+    /// It is not on its way out, nor at its end when nothing runs.
+    fn stays(&self) -> bool {
+        self.phase == Phase::Running && self.options.goal.stays()
+    }
+
+    fn failures(&self) -> impl Iterator<Item = &Failure> {
+        let artifacts = self.artifacts.values().filter_map(ArtifactState::failed);
+        artifacts.chain(self.releases.values().filter_map(ReleaseState::failed))
     }
 
     /// Something is not as wanted, and a failure says why.
@@ -315,18 +328,22 @@ impl Session {
                     self.take_in_save(pending, effects);
                 }
             }
-            Nudge::Mended => {
-                for state in self.artifacts.values_mut() {
-                    state.retry(mends_by_itself);
-                }
-                for state in self.releases.values_mut() {
-                    state.retry(mends_by_itself);
-                }
-                let was_open = self.round.open;
-                self.open_round(None, effects);
-                self.round.quiet |= !was_open;
-            }
+            Nudge::Mended => self.retry(mends_by_itself, effects),
+            Nudge::LoggedIn => self.retry(mends_by_login, effects),
         }
+    }
+
+    /// Tries again what failed in this way, without a word unless it comes out otherwise.
+    fn retry(&mut self, which: fn(&Failure) -> bool, effects: &mut Vec<Effect>) {
+        for state in self.artifacts.values_mut() {
+            state.retry(which);
+        }
+        for state in self.releases.values_mut() {
+            state.retry(which);
+        }
+        let was_open = self.round.open;
+        self.open_round(None, effects);
+        self.round.quiet |= !was_open;
     }
 
     /// Lets everything start that can start now, and ends the round when nothing runs. The
@@ -346,13 +363,13 @@ impl Session {
 }
 
 /// Whether a failure goes away when something outside the project is mended, which no save tells:
-/// Docker starts, a disk has room again, somebody logs in.
+/// Docker starts, a disk has room again.
 fn mends_by_itself(failure: &Failure) -> bool {
     OUTSIDE.contains(&failure.code.as_str())
 }
 
 /// The codes of failures whose cause lies outside the project.
-pub(super) const OUTSIDE: [&str; 26] = [
+pub(super) const OUTSIDE: [&str; 24] = [
     "wharf::build::no_base",
     "wharf::cleanup::journal",
     "wharf::cluster::not_written",
@@ -363,7 +380,6 @@ pub(super) const OUTSIDE: [&str; 26] = [
     "wharf::docker::broken",
     "wharf::docker::no_permission",
     "wharf::docker::timed_out",
-    "wharf::docker::unauthorized",
     "wharf::docker::unreachable",
     "wharf::engine::read_only",
     "wharf::files::unwritable",
@@ -373,13 +389,22 @@ pub(super) const OUTSIDE: [&str; 26] = [
     "wharf::load::node_not_running",
     "wharf::observe::not_ready",
     "wharf::observe::unreachable",
-    "wharf::push::refused",
     "wharf::push::unreachable",
     "wharf::render::no_helm",
     "wharf::render::no_kustomize",
     "wharf::render::unknown_helm",
     "wharf::render::unwritable",
 ];
+
+/// Whether a registry refused what it was asked with a person's login. That is not tried again
+/// until the login is another one: registries count, and lock accounts.
+fn mends_by_login(failure: &Failure) -> bool {
+    REFUSED.contains(&failure.code.as_str())
+}
+
+/// The codes of failures that another login mends.
+pub(super) const REFUSED: [&str; 3] =
+    ["wharf::build::base_refused", "wharf::docker::unauthorized", "wharf::push::refused"];
 
 /// The failure of work that found another cluster than the one that was meant.
 fn other_cluster(event: &Event) -> Option<&Failure> {

@@ -68,6 +68,16 @@ impl Story {
         self.tell(Event::Built { artifact: artifact(name), generation, result })
     }
 
+    fn delivered(&mut self, name: &str, result: Result<Delivered, End>) -> Vec<String> {
+        let generation = self.generation(|effect| match effect {
+            Effect::Deliver { artifact, generation, .. } if artifact.as_str() == name => {
+                Some(*generation)
+            }
+            _ => None,
+        });
+        self.tell(Event::Delivered { artifact: artifact(name), generation, result })
+    }
+
     fn examined(&mut self, name: &str, uses: &[&str], running: Option<Running>) -> Vec<String> {
         let generation = self.generation(|effect| match effect {
             Effect::Examine { release, generation } if release.as_str() == name => {
@@ -257,6 +267,27 @@ fn a_failure_is_told_once_and_the_next_save_tries_again() {
 }
 
 #[test]
+fn a_refused_login_is_tried_again_when_a_person_did_something_and_not_before() {
+    let refused = || End::Failed(Failure::work("wharf::push::refused", "refused"));
+    for (sign, tried) in [
+        (Event::Nudged(Nudge::Mended), false),
+        (Event::Nudged(Nudge::LoggedIn), true),
+        (Event::Nudged(Nudge::Again), true),
+        (saved("web"), true),
+    ] {
+        let mut story = Story::up();
+        story.tell(saved("web"));
+        story.hashed("web", "2");
+        story.seen("web", Seen { delivered: None, built: true });
+        story.delivered("web", Err(refused()));
+        assert!(story.session.waits_for_login() && !story.session.waits_for_mending());
+        story.tell(sign.clone());
+        let failed = story.session.waits_for_login();
+        assert_eq!(!failed, tried, "{sign:?}");
+    }
+}
+
+#[test]
 fn leaving_waits_for_what_acts_and_then_unwinds() {
     let mut session = Session::new(project(), Options::new(Goal::Watching), vec![undo()]);
     let effects = session.begin();
@@ -311,7 +342,7 @@ fn undo() -> Undo {
 #[test]
 fn what_mends_by_itself_is_something_that_is_told() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for code in super::session::OUTSIDE {
+    for code in super::session::OUTSIDE.into_iter().chain(super::session::REFUSED) {
         let [_, room, noun] = code.split("::").collect::<Vec<_>>()[..] else { panic!("{code}") };
         let room = ["error.rs", "driver/house.rs"].map(|file| root.join(room).join(file));
         let told = room.iter().filter_map(|file| std::fs::read_to_string(file).ok());

@@ -9,6 +9,7 @@ mod following;
 mod hooks;
 mod house;
 mod images;
+mod logins;
 mod mending;
 mod releases;
 mod saves;
@@ -32,6 +33,7 @@ use super::{Effect, End, Event, Exit, Goal, Inbox, Nudge, Outcome, Request, Sess
 use desk::{Desk, Done, Kept};
 use following::Following;
 use house::House;
+use logins::Logins;
 use mending::Mending;
 use saves::Saves;
 use tape::Tape;
@@ -69,6 +71,7 @@ pub async fn run(
         queue: VecDeque::new(),
         outcome: None,
         mending: Mending::default(),
+        logins: Logins::new(house.build.credentials.clone()),
         round_began: begun,
         leaving_since: None,
         following,
@@ -105,6 +108,7 @@ struct Driver {
     queue: VecDeque<Event>,
     outcome: Option<Exit>,
     mending: Mending,
+    logins: Logins,
     round_began: Instant,
     leaving_since: Option<Instant>,
     following: Following,
@@ -135,6 +139,7 @@ impl Driver {
     /// The next thing that happens.
     async fn next(&mut self, inbox: &mut Inbox) -> Event {
         let mending = self.mending.due(self.session.waits_for_mending(), Instant::now());
+        let waits_for_login = self.session.waits_for_login();
         let shows_logs_only = self.request.goal == Goal::Following && self.leaving_since.is_none();
         tokio::select! {
             biased;
@@ -159,6 +164,7 @@ impl Driver {
                 self.mending.tried();
                 Event::Nudged(Nudge::Mended)
             }
+            () = self.logins.changed(waits_for_login) => Event::Nudged(Nudge::LoggedIn),
         }
     }
 
