@@ -139,6 +139,65 @@ async fn broken_engine(socket: &std::path::Path) -> tokio::task::JoinSet<()> {
     tasks
 }
 
+/// What wharf writes for developers meanwhile.
+#[derive(Clone, Default)]
+struct Log(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Log {
+    fn keep(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_max_level(tracing::Level::DEBUG)
+            .with_writer(move || log.clone());
+        tracing::subscriber::set_default(subscriber.finish())
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn what_a_killed_delivery_left_in_the_engine_is_cleared_away() {
+    let (kind, _) = cluster().await;
+    let api = make("wharf-test/left:1", "busybox:1.36", "left").await.to_string();
+    let free = || std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let alive = free();
+    let alive_port = alive.local_addr().unwrap().port();
+    let dead_port = free().local_addr().unwrap().port();
+    let random = wharf::docker::random_id();
+    let left = format!("127.0.0.1:{dead_port}/wharf:{random}");
+    let others = [
+        format!("127.0.0.1:{alive_port}/wharf:{random}"),
+        format!("127.0.0.1:{dead_port}/wharf:mine"),
+        format!("127.0.0.1:{dead_port}/acme/wharf:{random}"),
+    ];
+    for name in others.iter().chain([&left]) {
+        docker(&["tag", &api, name]).await;
+    }
+    Loader::new(&engine(), &kind, &tools()).connect().await.unwrap();
+    let names = docker(&["images", "--format", "{{.Repository}}:{{.Tag}}"]).await;
+    let names: Vec<&str> = names.lines().collect();
+    assert!(!names.contains(&left.as_str()), "{names:?}");
+    for name in others.iter().chain([&api]) {
+        assert!(names.contains(&name.as_str()), "{name} is not ours: {names:?}");
+        engine().untag(&image(name), false).await.unwrap();
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs Docker"]
 async fn what_a_node_refuses_is_left_to_kinds_own_tool() {
@@ -171,6 +230,8 @@ async fn what_a_node_refuses_is_left_to_kinds_own_tool() {
     let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
     let broken = broken.with_variable("PATH", path);
     let loader = Loader::new(&Engine::connect(&broken).unwrap(), &kind, &broken);
+    let log = Log::default();
+    let _log = log.keep();
     assert_eq!(loader.missing(&api).await.unwrap(), std::slice::from_ref(&node));
     let loaded = loader.load(&api, &cancel).await.unwrap();
     assert_eq!(loaded.sent_bytes, loaded.total_bytes);
@@ -179,6 +240,14 @@ async fn what_a_node_refuses_is_left_to_kinds_own_tool() {
         std::fs::read_to_string(called).unwrap().trim(),
         format!("load docker-image wharf-test/load-by-kind:1 --name {name}")
     );
+    // Each way is said before the next is tried, with the reason.
+    let log = log.text();
+    let ways = ["the whole image is sent", "import failed, trying the cluster's own tool"];
+    let said: Vec<&str> =
+        log.lines().filter(|line| ways.iter().any(|way| line.contains(way))).collect();
+    assert_eq!(said.len(), 2, "{log}");
+    assert!(said[0].contains(ways[0]) && said[0].contains("why="), "{log}");
+    assert!(said[1].contains(ways[1]) && said[1].contains("error="), "{log}");
     assert!(loader.missing(&api).await.unwrap().is_empty());
     let whole = Loader::new(&engine(), &kind, &tools());
     assert!(whole.missing(&api).await.unwrap().is_empty());

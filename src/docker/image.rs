@@ -127,6 +127,18 @@ impl Engine {
         self.get(&format!("/images/{name}/history")).await?.json().await
     }
 
+    /// All names that `pattern` matches, as `docker images` takes patterns.
+    ///
+    /// # Errors
+    ///
+    /// [`DockerError`] when the Engine does not answer.
+    pub async fn names(&self, pattern: &str) -> Result<Vec<String>, DockerError> {
+        let filters = serde_json::json!({"reference": [pattern]}).to_string();
+        let path = format!("/images/json?filters={}", escaped(&filters));
+        let listed: Vec<Named> = self.get(&path).await?.json().await?;
+        Ok(listed.into_iter().flat_map(|image| image.repo_tags.unwrap_or_default()).collect())
+    }
+
     /// Gives the image `source` a further name.
     ///
     /// # Errors

@@ -32,6 +32,9 @@ use crate::oci;
 use super::LoadError;
 use super::traces::Traces;
 
+/// What the Engine is told to push to.
+pub(super) const REPOSITORY: &str = "wharf";
+
 /// How much of each layer is read at first. Most changed layers are smaller.
 const FIRST_BYTES: u64 = 256 << 10;
 
@@ -77,7 +80,8 @@ pub(super) async fn fetch(
     let address =
         listen(&shared, &tasks).map_err(|error| trouble(format!("no local listener: {error}")))?;
     let tag = Tag::parse(&random_id()).map_err(|error| trouble(error.to_string()))?;
-    let name = ImageRef::parse(&format!("{address}/wharf")).map_err(|e| trouble(e.to_string()))?;
+    let name =
+        ImageRef::parse(&format!("{address}/{REPOSITORY}")).map_err(|e| trouble(e.to_string()))?;
     let name = name.with_tag(tag);
     traces.will_tag(&name);
     engine.tag(&image.without_digest().to_string(), &name).await?;
@@ -112,6 +116,17 @@ pub(super) async fn fetch(
     outcome.map_err(trouble)?;
     let layers = std::mem::take(&mut lock(&shared.state).got);
     Ok(layers)
+}
+
+/// The port that such a name points to; nothing for other names, which may be a person's.
+pub(super) fn port_of(name: &ImageRef) -> Option<u16> {
+    let (host, repository) = name.repository().split_once('/')?;
+    let tag = name.tag()?.as_str();
+    let is_random = tag.len() == random_id().len() && tag.bytes().all(|b| b.is_ascii_hexdigit());
+    if repository != REPOSITORY || !is_random {
+        return None;
+    }
+    host.strip_prefix("127.0.0.1:")?.parse().ok()
 }
 
 /// Takes connections on a port of its own.

@@ -18,7 +18,7 @@ use super::link::{self, NodeLink};
 use super::nodes::{self, Node};
 use super::size::{self, Choice};
 use super::traces::Traces;
-use super::{LoadError, containerd, import, tidy};
+use super::{LoadError, containerd, import, leftover, tidy};
 
 /// How often a load begins again because a node dropped a layer, or its link broke, meanwhile.
 const ATTEMPTS: usize = 3;
@@ -65,15 +65,19 @@ impl Loader {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Opens the links to the nodes, so that the first load need not.
+    /// Opens the links to the nodes, so that the first load need not, and clears away what an
+    /// earlier wharf that was killed has left in the Engine.
     ///
     /// # Errors
     ///
     /// [`LoadError`] when there is no such cluster, or a node does not run.
     pub async fn connect(&self) -> Result<(), LoadError> {
-        let nodes = nodes::of(&self.inner.engine, &self.inner.kind).await?;
-        futures::future::join_all(nodes.iter().map(|node| self.link(node))).await;
-        Ok(())
+        let open = async {
+            let nodes = nodes::of(&self.inner.engine, &self.inner.kind).await?;
+            futures::future::join_all(nodes.iter().map(|node| self.link(node))).await;
+            Ok(())
+        };
+        tokio::join!(open, leftover::sweep(&self.inner.engine)).0
     }
 
     /// The nodes that do not have `image`, asked themselves, all at once.

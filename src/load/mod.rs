@@ -11,6 +11,7 @@ mod delta;
 mod error;
 mod facade;
 mod import;
+mod leftover;
 mod link;
 mod loader;
 mod nodes;
@@ -21,4 +22,5 @@ mod tidy;
 mod traces;
 
 pub use error::LoadError;
+pub use leftover::sweep;
 pub use loader::{Loaded, Loader};

@@ -7,7 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cleanup;
 use crate::cleanup::Journal;
+use crate::docker::Engine;
 use crate::files::StateDir;
+use crate::load;
 use crate::model::{ReleaseName, Undo};
 use crate::report::{Failure, Report};
 
@@ -40,7 +42,8 @@ pub async fn delete(
 ) -> Result<bool, Failure> {
     let begun = Instant::now();
     let project = &place.project.name;
-    let standing = Standing::read(place).await?;
+    let (standing, ()) = tokio::join!(Standing::read(place), sweep(place));
+    let standing = standing?;
     let cluster = &standing.cluster;
     let state = StateDir::open(&place.paths.state, project, cluster.identity())
         .map_err(|error| error.failure())?;
@@ -82,6 +85,13 @@ pub async fn delete(
     place.reporter.tell(Report::Stopped { took: begun.elapsed(), leftovers, kept });
     cluster.close();
     Ok(clean)
+}
+
+/// What deliveries of a killed wharf left in the Engine goes too, where there is one.
+async fn sweep(place: &Place) {
+    if let Ok(engine) = Engine::connect(&place.tools) {
+        load::sweep(&engine).await;
+    }
 }
 
 /// The releases that names mean; `None` where no names were given.
