@@ -208,19 +208,23 @@ impl Hashing<'_> {
         analysis: &Analysis,
     ) -> Result<Files, BuildError> {
         let is_exact = !matches!(visible, Visibility::Whole { because: Some(_) });
-        let is_used = |name: &String| {
-            !is_exact || analysis.contexts.iter().any(|context| context.name == *name)
+        // Where the Dockerfile is not understood, it may take anything from anywhere.
+        let taken = |name: &String| match is_exact {
+            true => {
+                let mut used = analysis.contexts.iter();
+                used.find(|used| used.name == *name).map(|used| used.visible.clone())
+            }
+            false => Some(Visibility::Whole { because: None }),
         };
-        let folders: Vec<(String, PathBuf)> = build
+        let folders: Vec<(String, PathBuf, Visibility)> = build
             .contexts
             .iter()
-            .filter(|(name, _)| is_used(name))
             .filter_map(|(name, context)| match context {
-                NamedContext::Folder(path) => Some((name.clone(), path.clone())),
+                NamedContext::Folder(path) => Some((name.clone(), path.clone(), taken(name)?)),
                 NamedContext::Artifact(_) | NamedContext::Image(_) => None,
             })
             .collect();
-        for (_, path) in &folders {
+        for (_, path, _) in &folders {
             if !path.is_dir() {
                 let (artifact, path) = (self.artifact.name.clone(), path.clone());
                 return Err(BuildError::NoContext { artifact, path });
@@ -231,9 +235,8 @@ impl Hashing<'_> {
         self.read(move |cancel| {
             let main = context::read(&root, Some(&dockerfile), &visible, &cache, cancel)?;
             let mut named = Vec::new();
-            for (name, path) in folders {
-                let whole = Visibility::Whole { because: None };
-                let files = context::read(&path, None, &whole, &cache, cancel)?;
+            for (name, path, visible) in folders {
+                let files = context::read(&path, None, &visible, &cache, cancel)?;
                 named.push((name, path, files.entries));
             }
             Ok(Files { main, named })

@@ -110,7 +110,7 @@ pub enum NamedInputs {
     Folder {
         /// Absolute.
         path: PathBuf,
-        /// Everything in it after its own `.dockerignore`, in [`Entry::order`].
+        /// What the Dockerfile takes of it after its own `.dockerignore`, in [`Entry::order`].
         entries: Arc<Vec<Entry>>,
     },
     /// An image, as the Engine or a registry knows it: pinned as far as that is possible.

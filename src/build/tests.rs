@@ -16,7 +16,7 @@ use crate::docker::{Credentials, DockerError, Engine};
 use crate::files::StatCache;
 use crate::model::{
     Artifact, ArtifactName, BuildSecret, Builder, CommandBuild, DockerBuild, ImageRef,
-    NamedContext, Platform, SecretSource,
+    NamedContext, Platform, SecretSource, SshAgent,
 };
 use crate::tools::Tools;
 
@@ -193,9 +193,24 @@ async fn everything_that_can_change_an_image_changes_its_hash_and_is_named() {
     );
     let secret = BuildSecret { id: "npmrc".into(), source: SecretSource::Env("X".into()) };
     assert_eq!(web.after(|web| web.build.secrets.push(secret)).await, "secret npmrc added");
+    assert_eq!(
+        web.after(|web| web.build.secrets[0].source = SecretSource::Env("Y".into())).await,
+        "same",
+        "where a secret lies and what it says is no input"
+    );
+    let agent = SshAgent { id: "default".into(), socket: None };
+    assert_eq!(web.after(|web| web.build.ssh.push(agent)).await, "ssh agent default added");
+    assert_eq!(web.after(|web| web.build.target = Some("0".into())).await, "target added");
+    let syntax = format!("# syntax=docker/dockerfile:1\n{COPY_ALL}");
+    web.knows("docker/dockerfile:1", "one");
+    web.write("Dockerfile", &syntax);
+    assert_eq!(
+        web.after(|web| web.knows("docker/dockerfile:1", "two")).await,
+        "frontend docker/dockerfile:1 changed"
+    );
     let arm = Platform::parse("linux/arm64").unwrap();
     assert_eq!(web.after(|web| web.platform = arm).await, "platform changed");
-    let dockerfile = format!("{COPY_ALL}# remark\n");
+    let dockerfile = format!("{syntax}# remark\n");
     assert_eq!(
         web.after(|web| web.write("Dockerfile", &dockerfile)).await,
         "the Dockerfile changed and 1 more"
@@ -291,6 +306,18 @@ async fn folders_of_other_contexts_count_where_they_are_used() {
     assert_eq!(named.keys().map(String::as_str).collect::<Vec<_>>(), ["assets"]);
     let change = |_: &mut Project| fs::write(other.path().join("z"), "y").unwrap();
     assert_eq!(web.after(change).await, "services/web/assets:z changed");
+
+    // What no instruction takes of it is neither hashed nor sent.
+    let beside = |_: &mut Project| fs::write(other.path().join("other"), "y").unwrap();
+    assert_eq!(web.after(beside).await, "same");
+    let Some(NamedInputs::Folder { entries, .. }) = web.docker().await.named.remove("assets")
+    else {
+        panic!("it is a folder");
+    };
+    assert_eq!(entries.iter().map(|entry| entry.path.as_str()).collect::<Vec<_>>(), ["z"]);
+    web.write("Dockerfile", "FROM python:3.11\nCOPY --from=assets / /\n");
+    let change = |_: &mut Project| fs::write(other.path().join("other"), "z").unwrap();
+    assert_eq!(web.after(change).await, "services/web/assets:other changed");
 }
 
 #[tokio::test]

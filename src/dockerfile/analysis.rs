@@ -75,6 +75,8 @@ pub struct UsedContext {
     pub name: String,
     /// Where it is named.
     pub places: Vec<Site>,
+    /// Which of its files, if it is a folder, the used stages take; its ignore file apart.
+    pub visible: Visibility,
 }
 
 /// The image of the frontend that reads the Dockerfile.
@@ -202,8 +204,11 @@ struct Seen {
     remote: BTreeSet<String>,
     needs: BTreeSet<usize>,
     images: Vec<(String, Option<Platform>, Site, bool)>,
-    contexts: Vec<(String, Site)>,
+    contexts: Vec<(String, Site, Taken)>,
 }
+
+/// What is taken from a further context; `None`: all of it.
+type Taken = Option<BTreeSet<VisiblePath>>;
 
 struct Reader<'a> {
     options: &'a Options<'a>,
@@ -345,8 +350,10 @@ impl<'a> Reader<'a> {
             for (reference, platform, place, is_stage_base) in &seen.images {
                 analysis.add_base(reference, platform.as_ref(), place, *is_stage_base);
             }
-            for (name, place) in &seen.contexts {
-                analysis.add_context(name, place);
+            for (name, place, taken) in &seen.contexts {
+                // What cannot be read exactly may take anything.
+                let taken = taken.as_ref().filter(|_| self.trouble.is_none());
+                analysis.add_context(name, place, taken);
             }
         }
         for (index, draft) in self.stages.into_iter().enumerate() {
@@ -391,10 +398,10 @@ impl<'a> Reader<'a> {
                 if stands_for_stage.as_ref() == Some(name) {
                     // Its instructions are not run: the context is all there is of it. Another
                     // image's name after FROM would not say that.
-                    seen.contexts.push((name.clone(), Site::default()));
+                    seen.contexts.push((name.clone(), Site::default(), None));
                     return (seen, Scope::of_image(self.escape));
                 }
-                seen.contexts.push((name.clone(), place));
+                seen.contexts.push((name.clone(), place, None));
                 Scope::of_image(self.escape)
             }
             Origin::Stage(base) => {
@@ -448,7 +455,8 @@ impl<'a> Reader<'a> {
                 Ok(_) => Origin::Unclear,
                 Err(_) => self.origin(&from.text, self.stages.len()),
             };
-            self.take_from(line, origin, from, seen);
+            let taken = taken(&copy.sources, scope);
+            self.take_from(line, origin, from, taken, seen);
             return;
         }
         for source in copy.sources {
@@ -481,7 +489,8 @@ impl<'a> Reader<'a> {
             ("secret" | "ssh" | "tmpfs", _) | ("cache", None) => {}
             (_, Some(from)) => {
                 let origin = self.origin(&from.text, self.stages.len());
-                self.take_from(line, origin, from, seen);
+                let taken = taken(std::slice::from_ref(&mount.source), scope);
+                self.take_from(line, origin, from, taken, seen);
             }
             ("bind", None) => match scope.expand(&mount.source) {
                 Ok(source) => self.see(line, &source, Vec::new(), seen),
@@ -493,13 +502,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn take_from(&mut self, line: &Line, origin: Origin, place: Place, seen: &mut Seen) {
+    fn take_from(
+        &mut self,
+        line: &Line,
+        origin: Origin,
+        place: Place,
+        taken: Taken,
+        seen: &mut Seen,
+    ) {
         match origin {
             Origin::Scratch => {}
             Origin::Stage(index) => {
                 seen.needs.insert(index);
             }
-            Origin::Context(name) => seen.contexts.push((name, Site(place.ranges))),
+            Origin::Context(name) => seen.contexts.push((name, Site(place.ranges), taken)),
             Origin::Image(reference) => {
                 seen.images.push((reference, None, Site(place.ranges), false));
             }
@@ -557,14 +573,36 @@ impl Analysis {
         }
     }
 
-    fn add_context(&mut self, name: &str, place: &Site) {
-        match self.contexts.iter_mut().find(|context| context.name == name) {
-            Some(context) => context.places.push(place.clone()),
-            None => self
-                .contexts
-                .push(UsedContext { name: name.to_owned(), places: vec![place.clone()] }),
+    fn add_context(&mut self, name: &str, place: &Site, taken: Option<&BTreeSet<VisiblePath>>) {
+        let known = self.contexts.iter().position(|context| context.name == name);
+        let context = match known {
+            Some(index) => &mut self.contexts[index],
+            None => {
+                let visible = Visibility::Paths(BTreeSet::new());
+                let context = UsedContext { name: name.to_owned(), places: Vec::new(), visible };
+                self.contexts.push(context);
+                let last = self.contexts.len() - 1;
+                &mut self.contexts[last]
+            }
+        };
+        context.places.push(place.clone());
+        match (&mut context.visible, taken) {
+            (Visibility::Paths(paths), Some(taken)) => paths.extend(taken.iter().cloned()),
+            (visible, _) => *visible = Visibility::Whole { because: None },
         }
     }
+}
+
+/// What these sources name of a further context; all of it where that is not certain.
+fn taken(sources: &[String], scope: &Scope) -> Taken {
+    let one = |source: &String| {
+        let source = scope.expand(source).ok()?;
+        let cleaned = clean(&format!("/{source}"));
+        let pattern = cleaned.trim_start_matches('/');
+        let is_whole = pattern.is_empty() || pattern.starts_with('!') || !is_well_formed(pattern);
+        (!is_whole).then(|| VisiblePath { pattern: pattern.to_owned(), excludes: Vec::new() })
+    };
+    sources.iter().map(one).collect()
 }
 
 /// An instruction that was put off by `ONBUILD`.

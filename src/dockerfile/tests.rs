@@ -198,6 +198,36 @@ fn further_contexts_take_the_place_of_images_and_stages() {
 }
 
 #[test]
+fn of_further_contexts_counts_what_is_taken_from_them() {
+    let asked = Asked::default().context("assets").arg("WHAT", "fonts");
+    let takes = |text: &str| {
+        let analysis = asked.analyse(&format!("FROM x\nARG WHAT=all\nARG OTHER\n{text}"));
+        match analysis.contexts.into_iter().next().expect("it is used").visible {
+            Visibility::Whole { .. } => "everything".to_owned(),
+            Visibility::Paths(paths) => {
+                paths.into_iter().map(|path| path.pattern).collect::<Vec<_>>().join(", ")
+            }
+        }
+    };
+    assert_eq!(takes("COPY --from=assets /a b/ /"), "a, b");
+    assert_eq!(takes("COPY --from=assets css/*.css ./$WHAT/x /"), "css/*.css, fonts/x");
+    assert_eq!(takes("COPY --from=assets a /\nCOPY --from=assets b /"), "a, b");
+    assert_eq!(takes("RUN --mount=from=assets,source=a,target=/a true"), "a");
+    for all in [
+        "COPY --from=assets . /",
+        "COPY --from=assets / /",
+        "COPY --from=assets a /\nCOPY --from=assets . /",
+        "COPY --from=assets . /\nCOPY --from=assets a /",
+        "COPY --from=assets $OTHER /",
+        "RUN --mount=from=assets,target=/a true",
+        "FROM assets\nCOPY --from=assets a /",
+        "COPY --from=assets a /\nUNHEARD of",
+    ] {
+        assert_eq!(takes(all), "everything", "{all}");
+    }
+}
+
+#[test]
 fn triggers_run_in_the_stage_that_follows() {
     check("FROM scratch AS a\nONBUILD COPY b /\nFROM a\nCOPY c /", "b, c");
     check("FROM scratch AS a\nONBUILD COPY b /", "");
