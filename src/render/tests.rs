@@ -675,3 +675,43 @@ fn everything_that_a_release_is_rendered_from_is_watched() {
     assert_eq!(shown[1], ["k/base", "k/dev", "k/files/c.txt"]);
     assert_eq!(shown[2], ["m"]);
 }
+
+#[test]
+fn what_links_of_a_release_lead_to_is_watched_too() {
+    let folder = project();
+    let root = folder.path().canonicalize().unwrap();
+    for (path, text) in [
+        ("common/helpers/a.tpl", ""),
+        ("common/shared.yaml", "a: 1\n"),
+        ("common/m/c.yaml", "kind: ConfigMap\n"),
+        ("common/k.txt", ""),
+    ] {
+        std::fs::create_dir_all(root.join(path).parent().unwrap()).unwrap();
+        std::fs::write(root.join(path), text).unwrap();
+    }
+    let link = |target: &str, at: &str| {
+        let _ = std::fs::remove_file(root.join(at));
+        std::os::unix::fs::symlink(target, root.join(at)).unwrap();
+    };
+    link("../../common/helpers", "chart/templates/helpers");
+    link("../common/shared.yaml", "chart/shared.yaml");
+    link("../common/gone.yaml", "chart/gone.yaml");
+    link("..", "common/helpers/circle");
+    link("../common/m/c.yaml", "m/c.yaml");
+    link("../../common/k.txt", "k/files/c.txt");
+    let watched = |index: usize| -> Vec<String> {
+        let found = watched(&releases(&root)[index]).into_iter();
+        found.map(|path| path.strip_prefix(&root).unwrap().display().to_string()).collect()
+    };
+    let wanted = [
+        "chart",
+        "common",
+        "common/gone.yaml",
+        "common/helpers",
+        "common/shared.yaml",
+        "values.yaml",
+    ];
+    assert_eq!(watched(0), wanted);
+    assert!(watched(1).contains(&"k/files/c.txt".to_owned()), "{:?}", watched(1));
+    assert_eq!(watched(2), ["common/m/c.yaml", "m"]);
+}

@@ -6,6 +6,8 @@
 //! says nothing. Whether a change matters for an image is decided by its content, elsewhere.
 
 mod debounce;
+#[cfg(test)]
+mod flood_tests;
 mod native;
 mod scope;
 mod snapshot;

@@ -37,6 +37,10 @@ pub(super) struct Native {
     roots: std::collections::BTreeSet<PathBuf>,
 }
 
+/// Whoever holds this for writing keeps hints from being read, as a busy machine does.
+#[cfg(test)]
+pub(super) static READER: std::sync::RwLock<()> = std::sync::RwLock::new(());
+
 /// None at all.
 pub(super) struct NoWatches;
 
@@ -54,6 +58,8 @@ impl Native {
     /// Why there can be none, for a person to read.
     pub(super) fn start(order_tx: Sender<Order>) -> Result<Self, String> {
         let tell = move |event: notify::Result<Event>| {
+            #[cfg(test)]
+            let _reads = READER.read();
             for hint in hints_of(event) {
                 // The thread has ended; so will this watcher.
                 let _ = order_tx.send(Order::Hint(hint));

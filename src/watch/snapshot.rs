@@ -142,6 +142,10 @@ impl Snapshot {
         let mut first: BTreeSet<PathBuf> = self.names.keys().cloned().collect();
         first.extend(self.wanted.roots().map(Path::to_owned));
         for folder in first {
+            // A link may lead elsewhere than when the watch was set.
+            if folder.is_symlink() {
+                look.watches.remove(&folder);
+            }
             self.look(&folder, None, true, &mut look);
         }
         let changed = look.changed;
@@ -213,7 +217,7 @@ impl Snapshot {
     }
 
     /// Whether what is wanted follows from something that changed: an ignore file, a link to a
-    /// watched file, or a folder on the way to something that was missing.
+    /// watched file or folder, or a folder on the way to something that was missing.
     fn rules_depend_on(&self, changed: &BTreeSet<PathBuf>) -> bool {
         changed.iter().any(|path| {
             let is_named = || {
@@ -227,7 +231,7 @@ impl Snapshot {
                 } else {
                     is_named()
                         && !self.alias_by_target.contains_key(path)
-                        && !self.wanted.roots().any(|root| root == path)
+                        && (path.is_symlink() || !self.wanted.roots().any(|root| root == path))
                 }
         })
     }

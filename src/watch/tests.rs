@@ -19,14 +19,14 @@ use crate::tools::Tools;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// A watched folder, and what was told of it so far.
-struct Watched {
+pub(super) struct Watched {
     folder: tempfile::TempDir,
-    watcher: Watcher,
+    pub(super) watcher: Watcher,
     change_rx: mpsc::Receiver<ChangeSet>,
     told: BTreeSet<String>,
 }
 
-fn scope_of(root: &Path) -> WatchScope {
+pub(super) fn scope_of(root: &Path) -> WatchScope {
     let ignore = vec![root.join("Dockerfile.dockerignore"), root.join(".dockerignore")];
     let files = ignore.iter().cloned().collect();
     let rules = WatchRules::Docker(ignore);
@@ -34,11 +34,11 @@ fn scope_of(root: &Path) -> WatchScope {
 }
 
 impl Watched {
-    async fn new(prepare: impl FnOnce(&Path)) -> Self {
+    pub(super) async fn new(prepare: impl FnOnce(&Path)) -> Self {
         Self::with(prepare, scope_of, WatchOptions::default()).await
     }
 
-    async fn with(
+    pub(super) async fn with(
         prepare: impl FnOnce(&Path),
         scope: impl FnOnce(&Path) -> WatchScope,
         options: WatchOptions,
@@ -51,16 +51,16 @@ impl Watched {
         Self { folder, watcher, change_rx, told: BTreeSet::new() }
     }
 
-    fn path(&self, path: &str) -> PathBuf {
+    pub(super) fn path(&self, path: &str) -> PathBuf {
         self.folder.path().join(path)
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(super) fn write(&self, path: &str, text: &str) {
         write(self.folder.path(), path, text);
     }
 
     /// Waits until all of `paths` have been told of.
-    async fn tells<S: AsRef<str>>(&mut self, paths: impl IntoIterator<Item = S>) {
+    pub(super) async fn tells<S: AsRef<str>>(&mut self, paths: impl IntoIterator<Item = S>) {
         let wanted: BTreeSet<String> =
             paths.into_iter().map(|path| path.as_ref().to_owned()).collect();
         let limit = tokio::time::Instant::now() + LIMIT;
@@ -72,6 +72,15 @@ impl Watched {
             let changed = changed.expect("the watcher runs");
             self.take(changed);
         }
+    }
+
+    /// Everything told of since [`Watched::forget`].
+    pub(super) fn told(&self) -> &BTreeSet<String> {
+        &self.told
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.told.clear();
     }
 
     fn take(&mut self, changed: ChangeSet) {
@@ -105,7 +114,7 @@ fn wait_for_clock(root: &Path) {
     }
 }
 
-fn write(root: &Path, path: &str, text: &str) {
+pub(super) fn write(root: &Path, path: &str, text: &str) {
     let path = root.join(path);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();

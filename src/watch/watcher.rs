@@ -36,6 +36,9 @@ pub struct Watcher {
 #[derive(Debug, Default)]
 struct Shared {
     files: AtomicUsize,
+    /// How often hints were lost.
+    #[cfg(test)]
+    losses: AtomicUsize,
     note: Mutex<Option<String>>,
 }
 
@@ -122,6 +125,11 @@ impl Watcher {
     #[must_use]
     pub fn note(&self) -> Option<String> {
         self.shared.note.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    #[cfg(test)]
+    pub(super) fn losses(&self) -> usize {
+        self.shared.losses.load(Ordering::Relaxed)
     }
 
     #[cfg(test)]
@@ -238,6 +246,9 @@ impl Thread {
                 }
             }
             Order::Hint(Hint::Lost) => {
+                tracing::debug!("hints were lost: everything is looked at");
+                #[cfg(test)]
+                self.shared.losses.fetch_add(1, Ordering::Relaxed);
                 self.hints.add_all();
                 self.debouncer.touch(Instant::now());
             }
