@@ -103,6 +103,8 @@ struct World {
     remembered: Vec<Undo>,
     /// The next steps cannot be put on disk.
     disk_full: bool,
+    /// How many builds may run at once.
+    builds: usize,
     left: bool,
     /// Releases stay when the session goes.
     stays: bool,
@@ -114,6 +116,7 @@ struct World {
 impl World {
     fn new(options: Options) -> Self {
         let project = project();
+        let builds = options.builds;
         let mut world = Self {
             files: project.artifacts.keys().map(|name| (name.clone(), 0)).collect(),
             charts: project.releases.keys().map(|name| (name.clone(), 0)).collect(),
@@ -127,6 +130,7 @@ impl World {
             pending: vec![],
             remembered: vec![],
             disk_full: false,
+            builds,
             left: false,
             stays: false,
             fast: true,
@@ -226,6 +230,9 @@ impl World {
                         let same = matches!(busy, Effect::Build { artifact: other, .. } if other == artifact);
                         assert!(!same, "law 1: {busy:?} and {effect:?}");
                     }
+                    let is_build = |busy: &&(Effect, bool)| matches!(busy.0, Effect::Build { .. });
+                    let running = self.pending.iter().filter(is_build).count();
+                    assert!(running < self.builds, "more builds than cores: {:?}", self.pending);
                 }
                 Effect::CancelArtifact { artifact } => {
                     for (busy, cancelled) in &mut self.pending {
@@ -580,8 +587,10 @@ proptest! {
 
     /// Laws 1 to 3, 5, 7 on the way, and law 6 at the end: after quiet, what the files say runs.
     #[test]
-    fn no_save_is_lost(acts in acts()) {
-        let mut world = World::new(Options::new(Goal::Watching));
+    fn no_save_is_lost(acts in acts(), builds in 1..3_usize) {
+        let mut options = Options::new(Goal::Watching);
+        options.builds = builds;
+        let mut world = World::new(options);
         play(&mut world, acts);
         world.disk_full = false;
         world.quiet();
