@@ -326,6 +326,10 @@ impl ReleaseState {
             effects.push(Effect::Follow { release: name.clone() });
         }
         self.hold = None;
+        // It had failed and is as it runs again, which deploys nothing: that this is over is news.
+        if self.live && self.told.take().is_some() {
+            self.announced = false;
+        }
         if !self.announced {
             self.announced = true;
             let revision = self.running.as_ref().and_then(|running| running.revision);
