@@ -127,6 +127,7 @@ impl Broken {
             _ if trouble.what.contains("cannot be pulled") => "image_not_pulled",
             _ if trouble.what.contains("is unbound") => "unbound_claim",
             _ if trouble.last_lines != LastLines::None => "crash_loop",
+            _ if trouble.what.contains("couldn't find key") => "missing",
             Nature::Missing => "missing",
             _ => "not_ready",
         };
@@ -143,6 +144,10 @@ impl Broken {
 
     /// Such as "deployment/api: container `api` exited with code 1".
     fn line(&self) -> String {
+        let own = self.subject.split_once('/').map(|(kind, name)| format!("{kind} `{name}` "));
+        if let Some(rest) = own.and_then(|own| self.what.strip_prefix(&own)) {
+            return format!("{} {rest}", self.subject);
+        }
         match &self.container {
             Some(container) => format!("{}: container `{container}` {}", self.subject, self.what),
             None => format!("{}: {}", self.subject, self.what),

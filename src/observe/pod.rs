@@ -343,7 +343,8 @@ fn unmounted(pod: &Pod, event: &Arc<Event>, message: &str, seen: &Seen) -> Unrea
     if times(event) < 2 || passing.iter().any(|words| why.contains(words)) {
         return Unready::waits(text);
     }
-    let trouble = of_pod(pod, missing_nature(&why, seen), why.clone());
+    let mut trouble = of_pod(pod, missing_nature(&why, seen), why.clone());
+    trouble.help.extend(missing_help(pod, &why));
     Unready { text, trouble: Some(trouble) }
 }
 
@@ -383,8 +384,39 @@ fn misconfigured(pod: &Pod, container: &Container, message: &str, seen: &Seen) -
     } else {
         Nature::Passing
     };
-    let trouble = of_container(pod, container, nature, format!("cannot start: {why}"));
+    let mut trouble = of_container(pod, container, nature, format!("cannot start: {why}"));
+    trouble.help.extend(missing_help(pod, &why));
     Unready { text, trouble: Some(trouble) }
+}
+
+/// What to do about a ConfigMap or Secret, or a key of one, that is not there.
+fn missing_help(pod: &Pod, why: &str) -> Option<String> {
+    let namespace = pod.metadata.namespace.as_deref().unwrap_or("default");
+    let kind =
+        |text: &str| if text.eq_ignore_ascii_case("secret") { "secret" } else { "configmap" };
+    // couldn't find key kye in ConfigMap shop/settings
+    if let Some((_, rest)) = why.split_once("couldn't find key ") {
+        let mut words = rest.split_whitespace();
+        let (key, of) = (words.next()?, words.nth(1)?);
+        let name = words.next()?.rsplit('/').next()?;
+        let of_kind = kind(of);
+        return Some(format!(
+            "add `{key}` to it, or name a key that it has: \
+             `kubectl describe {of_kind} {name} -n {namespace}`"
+        ));
+    }
+    // secret "passwords" not found
+    let (of, rest) = why.split_once(" \"")?;
+    let (name, rest) = rest.split_once('"')?;
+    let of = of.rsplit(' ').next()?;
+    if !rest.starts_with(" not found") || !["secret", "configmap"].contains(&of) {
+        return None;
+    }
+    let sort = if of == "secret" { "secret generic" } else { of };
+    Some(format!(
+        "add {of} `{name}` to the manifests, or make it: \
+         `kubectl create {sort} {name} -n {namespace} --from-literal=KEY=VALUE`"
+    ))
 }
 
 fn unpulled(
@@ -419,7 +451,11 @@ fn unpulled(
         }
         _ => {
             let nature = Nature::Pull { attempts: attempts - i32::from(!backs_off) };
-            (format!("image `{image}` cannot be pulled: {why}"), nature, None)
+            let help = format!(
+                "check the name of `{image}`, and whether the node reaches its registry; \
+                 if the project builds it, name it as an image in wharf.yaml"
+            );
+            (format!("image `{image}` cannot be pulled: {why}"), nature, Some(help))
         }
     };
     let mut trouble = of_container(pod, container, nature, what.clone());
