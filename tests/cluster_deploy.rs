@@ -415,10 +415,11 @@ async fn a_refused_manifest_says_which_field_is_wrong() {
     let typo =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "dta": {}});
     let error = bed.deploy(&bed.manifests(vec![typo], "first")).await.unwrap_err();
-    insta::assert_snapshot!(told(&bed, &error), @r#"
+    insta::assert_snapshot!(told(&bed, &error), @r"
     configmap/x of `shop` is not valid
-      dta: field not declared in schema
-    "#);
+      dta: there is no such field
+      help: see what belongs there: `kubectl explain configmap`
+    ");
     let unknown =
         json!({"apiVersion": "example.com/v1", "kind": "Nothing", "metadata": {"name": "x"}});
     let error = bed.deploy(&bed.manifests(vec![unknown], "first")).await.unwrap_err();
@@ -495,11 +496,11 @@ async fn a_failing_hook_shows_its_last_lines() {
     );
     plan.hooks = vec![migrate()];
     let error = bed.deploy(&plan).await.unwrap_err();
-    insta::assert_snapshot!(told(&bed, &error), @r#"
+    insta::assert_snapshot!(told(&bed, &error), @r"
     hook `job/migrate` of `shop` failed
-      BackoffLimitExceeded
+      container `main` exited with code 3
       no such table
-    "#);
+    ");
     // The same session goes on once it is mended.
     plan.values = Some(json!({"command": "true"}));
     bed.deploy(&plan).await.unwrap();
@@ -518,17 +519,17 @@ async fn helm_errors_are_explained() {
         told(&bed, &error).replace(&path, "FOLDER")
     };
     insta::assert_snapshot!(check("a: {{ .Values.x | nope }}").await, @r#"
-    the chart of `shop` does not render: shop/templates/a.yaml:1
+    the chart of `shop` does not render: FOLDER/chart/templates/a.yaml:1
       function "nope" not defined
     "#);
-    insta::assert_snapshot!(check("\na: {{ .Values.x.y }}").await, @r#"
-    the chart of `shop` does not render: shop/templates/a.yaml:2:13
-      executing "shop/templates/a.yaml" at <.Values.x.y>: nil pointer evaluating interface {}.y
-    "#);
-    insta::assert_snapshot!(check("a: [").await, @r#"
-    the chart of `shop` does not render: shop/templates/a.yaml:1
+    insta::assert_snapshot!(check("\na: {{ .Values.x.y }}").await, @r"
+    the chart of `shop` does not render: FOLDER/chart/templates/a.yaml:2:14
+      <.Values.x.y>: nil pointer evaluating interface {}.y
+    ");
+    insta::assert_snapshot!(check("a: [").await, @r"
+    the chart of `shop` does not render: FOLDER/chart/templates/a.yaml:1
       did not find expected node content
-    "#);
+    ");
     insta::assert_snapshot!(check(&json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"}, "spec": {"ports": [{"port": 99999}]}}).to_string()).await, @r#"
     service/x of `shop` is not valid
       spec.ports[0].port: Invalid value: 99999: must be between 1 and 65535, inclusive

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use super::look::Found;
 use super::manifest::{self, Manifest};
 use super::{
-    DeployError, DeployScope, MANAGER, Plan, Removal, live, order, ownership, remove, said_by_helm,
+    DeployError, DeployScope, MANAGER, Plan, Removal, live, order, ownership, refusal, remove,
+    said_by_helm,
 };
 use crate::cluster::said;
 use crate::model::ObjectRef;
@@ -244,7 +245,7 @@ impl One<'_> {
                 why: said(&error),
                 by_hand: format!("kubectl delete {}", object.by_hand()),
             },
-            400 | 422 | 500 => DeployError::Invalid { release, what, why: reasons(status) },
+            400 | 422 | 500 => DeployError::Invalid { release, what, why: plain(&reasons(status)) },
             _ => DeployError::Refused { release, object, source: Box::new(error) },
         }
     }
@@ -258,6 +259,10 @@ enum Race {
 
 fn managed(live: &DynamicObject) -> &[ManagedFieldsEntry] {
     live.metadata.managed_fields.as_deref().unwrap_or_default()
+}
+
+fn plain(reasons: &[String]) -> Vec<String> {
+    reasons.iter().map(|reason| refusal::plain(reason)).collect()
 }
 
 /// The server's causes, one line each, else its message.

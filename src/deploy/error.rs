@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::refusal;
 use crate::cluster::{ClusterError, said};
 use crate::model::{Namespace, ObjectRef, ReleaseName};
 use crate::report::Failure;
@@ -68,7 +69,7 @@ pub enum DeployError {
         release: ReleaseName,
         /// Such as `job/migrate`.
         hook: String,
-        /// Such as `BackoffLimitExceeded`.
+        /// Such as "container `migrate` exited with code 1", or `BackoffLimitExceeded`.
         why: String,
         /// What its pod wrote last.
         last_lines: Vec<String>,
@@ -235,6 +236,24 @@ impl DeployError {
         }
     }
 
+    /// The object that it is about, such as `deployment/api`, where it is about one.
+    #[must_use]
+    pub fn object(&self) -> Option<String> {
+        match self {
+            Self::Hook { hook: what, .. }
+            | Self::Invalid { what, .. }
+            | Self::Immutable { what, .. }
+            | Self::NotTheReleases { what, .. } => Some(what.clone()),
+            Self::Conflict { object, .. }
+            | Self::NoSuchNamespace { object, .. }
+            | Self::Refused { object, .. } => Some(object.short()),
+            Self::NoSuchKind { kind, name, .. } => {
+                Some(format!("{}/{name}", kind.to_ascii_lowercase()))
+            }
+            _ => None,
+        }
+    }
+
     /// The failure as it is told.
     #[must_use]
     pub fn failure(&self) -> Failure {
@@ -257,7 +276,13 @@ impl DeployError {
                 let work = if why.is_empty() { work } else { work.because(why) };
                 last_lines.iter().fold(work, Failure::because)
             }
-            Self::Invalid { why, .. } => why.iter().fold(work, Failure::because),
+            Self::Invalid { what, why, .. } => {
+                let work = why.iter().fold(work, Failure::because);
+                why.iter()
+                    .find_map(|why| refusal::help(what, why))
+                    .into_iter()
+                    .fold(work, Failure::help)
+            }
             Self::Immutable { why, by_hand, .. } => {
                 let work = work.because(why);
                 if by_hand.is_empty() {

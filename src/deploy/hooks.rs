@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use kube::Api;
 use kube::api::LogParams;
 use kube::runtime::{WatchStreamExt as _, watcher};
@@ -29,6 +29,8 @@ const LOG_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct HookFailure {
     pub(super) hook: String,
+    /// Such as "container `migrate` exited with code 1", where that was seen.
+    pub(super) how: Option<String>,
     pub(super) last_lines: Vec<String>,
 }
 
@@ -52,6 +54,8 @@ struct Seen {
     /// Pods and restarts whose last words were fetched.
     fetched: BTreeSet<(String, i32)>,
     failure: Option<HookFailure>,
+    /// How a hook's container ended last, by hook.
+    how: BTreeMap<String, String>,
     /// What a hook's pod wrote last, by hook.
     last_lines: BTreeMap<String, Vec<String>>,
 }
@@ -95,7 +99,8 @@ impl Seen {
             return Some(news("succeeded", took));
         }
         let last_lines = self.last_lines.get(hook).cloned().unwrap_or_default();
-        self.failure = Some(HookFailure { hook: hook.to_owned(), last_lines });
+        let how = self.how.get(hook).cloned();
+        self.failure = Some(HookFailure { hook: hook.to_owned(), how, last_lines });
         Some(news("failed", took))
     }
 
@@ -142,6 +147,7 @@ impl<'a> Hooks<'a> {
     /// The hook that failed, once `work` has.
     pub(super) fn failure(&self) -> Option<HookFailure> {
         let mut failure = self.seen().failure.clone()?;
+        failure.how = failure.how.or_else(|| self.seen().how.remove(&failure.hook));
         if failure.last_lines.is_empty() {
             failure.last_lines = self.seen().last_lines.remove(&failure.hook).unwrap_or_default();
         }
@@ -245,11 +251,14 @@ impl<'a> Hooks<'a> {
 
     /// Fetches the last lines of a container that has failed, once per attempt.
     async fn fetch_last_lines(&self, api: &Api<Pod>, pod: &Pod, hook: &str) {
-        let Some((container, restarts, previous)) = failed_container(pod) else { return };
+        let Some(failed) = failed_container(pod) else { return };
+        let FailedContainer { name: container, code, restarts, previous } = failed;
         let (Some(name), Some(uid)) = (&pod.metadata.name, &pod.metadata.uid) else { return };
         if !self.seen().fetched.insert((uid.clone(), restarts)) {
             return;
         }
+        let how = format!("container `{container}` exited with code {code}");
+        self.seen().how.insert(hook.to_owned(), how);
         let params = LogParams {
             container: Some(container),
             previous,
@@ -277,21 +286,32 @@ fn or_skip<T>(
     })
 }
 
-/// The container that ended with an error, how often it was restarted, and whether it is the run
-/// before the current one that did.
-fn failed_container(pod: &Pod) -> Option<(String, i32, bool)> {
+/// A container that ended with an error.
+struct FailedContainer {
+    name: String,
+    code: i32,
+    /// How often it was restarted.
+    restarts: i32,
+    /// It was the run before the current one.
+    previous: bool,
+}
+
+fn failed_container(pod: &Pod) -> Option<FailedContainer> {
     let status = pod.status.as_ref()?;
     let init = status.init_container_statuses.iter().flatten();
     init.chain(status.container_statuses.iter().flatten()).find_map(|container| {
-        let failed = |state: Option<&k8s_openapi::api::core::v1::ContainerState>| {
+        let code = |state: Option<&ContainerState>| {
             let ended = state.and_then(|state| state.terminated.as_ref());
-            ended.is_some_and(|ended| ended.exit_code != 0)
+            ended.map(|ended| ended.exit_code).filter(|code| *code != 0)
         };
-        let restarts = container.restart_count;
-        if failed(container.state.as_ref()) {
-            return Some((container.name.clone(), restarts, false));
-        }
-        failed(container.last_state.as_ref()).then(|| (container.name.clone(), restarts, true))
+        let now = code(container.state.as_ref());
+        let code = now.or_else(|| code(container.last_state.as_ref()))?;
+        Some(FailedContainer {
+            name: container.name.clone(),
+            code,
+            restarts: container.restart_count,
+            previous: now.is_none(),
+        })
     })
 }
 

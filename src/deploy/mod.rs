@@ -22,6 +22,7 @@ mod order;
 mod ownership;
 mod prune;
 mod record;
+mod refusal;
 mod remove;
 mod said_by_helm;
 mod storage;

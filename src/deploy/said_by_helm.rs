@@ -3,8 +3,8 @@
 //! Helm 3 and 4 tell failures only as text on stderr; the sentences recognised here come from
 //! their sources and have been stable for years. What is not recognised is shown as it is.
 
-use super::DeployError;
 use super::hooks::HookFailure;
+use super::{DeployError, refusal};
 use crate::model::{Chart, HelmSource, Namespace, ReleaseName};
 use crate::tools::ToolError;
 
@@ -50,6 +50,7 @@ pub(super) fn explain(error: ToolError, known: Circumstances<'_>) -> DeployError
         return DeployError::NotTheReleases { release, what, why: owner(&text[at..]) };
     }
     if let Some((place, why)) = template(&text) {
+        let place = own_place(known.source, &place);
         return DeployError::Template { release, place, why };
     }
     if let Some((what, why)) = refused(&text) {
@@ -57,6 +58,7 @@ pub(super) fn explain(error: ToolError, known: Circumstances<'_>) -> DeployError
             let by_hand = format!("kubectl delete {what} -n {}", known.namespace);
             return DeployError::Immutable { release, what, why: why.join("; "), by_hand };
         }
+        let why = why.iter().map(|reason| refusal::plain(reason)).collect();
         return DeployError::Invalid { release, what, why };
     }
     DeployError::Helm { release, source: error }
@@ -93,7 +95,8 @@ fn hook(release: ReleaseName, text: &str, failed: Option<HookFailure>) -> Deploy
     let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
     let line = line.trim().trim_start_matches("* ");
     if let Some(failed) = failed {
-        let why = line.rsplit(": ").next().unwrap_or_default().to_owned();
+        let helms = || line.rsplit(": ").next().unwrap_or_default().to_owned();
+        let why = failed.how.unwrap_or_else(helms);
         return DeployError::Hook {
             release,
             hook: failed.hook,
@@ -126,6 +129,9 @@ fn template(text: &str) -> Option<(String, String)> {
         // template: shop/templates/a.yaml:12:20: executing "…" at <…>: why
         let rest = &first[at + "template: ".len()..];
         let (place, why) = rest.split_once(": ")?;
+        let expression =
+            why.strip_prefix("executing \"").and_then(|rest| rest.split_once("\" at "));
+        let why = expression.map_or(why, |(_, why)| why);
         return Some((place.to_owned(), why.trim().to_owned()));
     }
     let values = ["failed to parse", "values don't meet the specifications of the schema"];
@@ -133,6 +139,21 @@ fn template(text: &str) -> Option<(String, String)> {
         .iter()
         .any(|phrase| text.contains(phrase))
         .then(|| (String::new(), text.lines().map(str::trim).collect::<Vec<_>>().join(" ")))
+}
+
+/// A place as Helm names it (the chart's name, then the path in it, columns from 0), as the
+/// person's own file.
+fn own_place(source: &HelmSource, place: &str) -> String {
+    let Chart::Path(chart) = &source.chart else { return place.to_owned() };
+    let mut parts = place.splitn(3, ':');
+    let inner = parts.next().and_then(|path| path.split_once('/')).map(|(_, inner)| inner);
+    let Some(file) = inner.map(|inner| chart.join(inner)).filter(|file| file.is_file()) else {
+        return place.to_owned();
+    };
+    let line = parts.next().map(|line| format!(":{line}")).unwrap_or_default();
+    let column = parts.next().and_then(|column| column.parse::<usize>().ok());
+    let column = column.map(|column| format!(":{}", column + 1)).unwrap_or_default();
+    format!("{}{line}{column}", file.display())
 }
 
 /// Which object the server refuses, and why, one line each.
@@ -150,6 +171,9 @@ fn refused(text: &str) -> Option<(String, Vec<String>)> {
         let what = name.map_or_else(|| "a manifest".to_owned(), |name| format!("{kind}/{name}"));
         return Some((what, text[at..].lines().map(str::to_owned).collect()));
     }
+    if let Some(refused) = of_another_type(text) {
+        return Some(refused);
+    }
     let at = text.find("\" is invalid: ")?;
     // Deployment.apps "api" is invalid: spec.selector: Invalid value: …: field is immutable
     let (before, after) = (&text[..at], &text[at + "\" is invalid: ".len()..]);
@@ -160,6 +184,24 @@ fn refused(text: &str) -> Option<(String, Vec<String>)> {
         if index == 0 { reason.to_owned() } else { format!("spec.{reason}") }
     });
     Some((format!("{kind}/{name}"), reasons.take(3).collect()))
+}
+
+/// The same for a value of another type than its field: Helm shows the whole object before it says
+/// so, or names no object at all.
+fn of_another_type(text: &str) -> Option<(String, Vec<String>)> {
+    let at = text.find("json: cannot unmarshal")?;
+    let why = refusal::plain(text[at..].lines().next()?);
+    let named = |before: &str| {
+        // cannot patch "api" with kind Deployment:  "" is invalid: patch: Invalid value: …
+        let (_, rest) = text.split_once(before)?;
+        let (name, rest) = rest.split_once("\" with kind ")?;
+        Some(format!("{}/{name}", rest.split(':').next()?.to_lowercase()))
+    };
+    // Deployment in version "v1" cannot be handled as a Deployment: …
+    let kind = text.split_once(" cannot be handled as a ").map(|(_, rest)| rest);
+    let kind = kind.and_then(|rest| rest.split(':').next()).map(str::to_lowercase);
+    let what = named("cannot patch \"").or(kind).unwrap_or_else(|| "a manifest".to_owned());
+    Some((what, vec![why]))
 }
 
 /// `ConfigMap "settings" in namespace "shop" exists and` as `configmap/settings`.

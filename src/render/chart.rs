@@ -22,11 +22,15 @@ pub(super) struct ChartFiles {
 
 /// A dependency as `Chart.yaml` names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Dependency {
-    pub(super) name: String,
-    pub(super) alias: Option<String>,
-    pub(super) version: String,
-    pub(super) repository: String,
+pub struct Dependency {
+    /// The subchart's own name.
+    pub name: String,
+    /// What it is called here.
+    pub alias: Option<String>,
+    /// A version or a range of them.
+    pub version: String,
+    /// Where it is fetched from; empty where it has to lie in `charts/`.
+    pub repository: String,
 }
 
 impl Dependency {

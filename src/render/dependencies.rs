@@ -27,8 +27,8 @@ pub fn dependencies_satisfied(chart: &Path) -> Result<bool, RenderError> {
     Ok(missing(chart)?.is_empty())
 }
 
-/// The names of the subcharts that are missing or outdated.
-fn missing(chart: &Path) -> Result<Vec<String>, RenderError> {
+/// The subcharts that are missing or outdated.
+fn missing(chart: &Path) -> Result<Vec<Dependency>, RenderError> {
     if !chart.is_dir() {
         return Ok(Vec::new());
     }
@@ -50,7 +50,7 @@ fn missing(chart: &Path) -> Result<Vec<String>, RenderError> {
         }
     }
     let subcharts = files.subcharts();
-    let mut names: Vec<String> = Vec::new();
+    let mut lacking: Vec<Dependency> = Vec::new();
     for dependency in &wanted {
         let version = locked.iter().flatten().find(|locked| locked.name == dependency.name);
         let version = version.map_or(dependency.version.as_str(), |locked| &locked.version);
@@ -68,11 +68,11 @@ fn missing(chart: &Path) -> Result<Vec<String>, RenderError> {
                 }
             }
         };
-        if !is_there && !names.contains(&dependency.name) {
-            names.push(dependency.name.clone());
+        if !is_there && !lacking.iter().any(|known| known.name == dependency.name) {
+            lacking.push(dependency.clone());
         }
     }
-    Ok(names)
+    Ok(lacking)
 }
 
 /// Whether a packed chart has what is in the folder. Packing writes `Chart.yaml` anew.
@@ -123,15 +123,25 @@ pub async fn build_dependencies(
     }
     scope.helm().await?;
     for chart in charts {
-        scope
-            .tools
-            .command("helm")
-            .args(["dependency", "build"])
-            .arg(&chart)
-            .time_limit(LIMIT)
-            .run()
-            .await
-            .map_err(|source| RenderError::DependencyBuild { chart: chart.clone(), source })?;
+        let command = scope.tools.command("helm").args(["dependency", "build"]).arg(&chart);
+        let mut written = Vec::new();
+        if let Err(source) = command.time_limit(LIMIT).run_into(&mut written).await {
+            let lacking = missing(&chart)?;
+            let unreachable = unreachable(&String::from_utf8_lossy(&written));
+            return Err(RenderError::DependencyBuild { chart, lacking, unreachable, source });
+        }
     }
     Ok(true)
+}
+
+/// Why repositories could not be asked. Helm says so on stdout, and on stderr only what came of it.
+fn unreachable(written: &str) -> Vec<String> {
+    let mut lines = written.lines();
+    let mut reasons = Vec::new();
+    while let Some(line) = lines.next() {
+        if line.contains("Unable to get an update from") {
+            reasons.extend(lines.next().map(|reason| reason.trim().to_owned()));
+        }
+    }
+    reasons
 }

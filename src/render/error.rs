@@ -6,6 +6,7 @@ use crate::model::{ArtifactName, ReleaseName};
 use crate::report::Failure;
 use crate::tools::ToolError;
 
+use super::chart::Dependency;
 use super::yaml::YamlProblem;
 
 /// Manifests could not be rendered, or would not do what they are for.
@@ -84,6 +85,8 @@ pub enum RenderError {
         place: Option<String>,
         /// The place, drawn; empty where the file is not on this disk.
         snippet: String,
+        /// What to do, where it is known.
+        help: Option<String>,
     },
     /// The values do not fit the chart's schema.
     #[error("the values of `{release}` do not fit the schema of its chart")]
@@ -110,10 +113,14 @@ pub enum RenderError {
         names: Vec<String>,
     },
     /// `helm dependency build` failed.
-    #[error("the subcharts of `{}` could not be brought together", chart.display())]
+    #[error("chart `{}` lacks {}, and Helm cannot fetch it", chart.display(), names_of(lacking))]
     DependencyBuild {
         /// The chart's folder.
         chart: PathBuf,
+        /// The subcharts that are not there.
+        lacking: Vec<Dependency>,
+        /// Why repositories could not be asked.
+        unreachable: Vec<String>,
         /// What Helm said.
         #[source]
         source: ToolError,
@@ -259,14 +266,15 @@ impl RenderError {
             Self::Unwritable { source, .. } => work("unwritable").because(source.to_string()),
             Self::Yaml { snippet, .. } => work("yaml").snippet(snippet),
             Self::RenderedYaml { snippet, .. } => work("rendered_yaml").snippet(snippet),
-            Self::Template { place, snippet, .. } => {
-                match place {
+            Self::Template { place, snippet, help, .. } => {
+                let failure = match place {
                     // The drawing says where as well.
                     Some(place) if snippet.is_empty() => {
                         work("template").because(format!("at {place}"))
                     }
                     _ => work("template").snippet(snippet),
-                }
+                };
+                help.iter().fold(failure, Failure::help)
             }
             Self::Schema { problems, .. } => problems.iter().fold(work("schema"), Failure::because),
             Self::MissingDependencies { chart, .. } => work("missing_dependencies")
@@ -274,9 +282,7 @@ impl RenderError {
             Self::OutdatedLock { chart, .. } => {
                 work("outdated_lock").help(format!("`helm dependency update {}`", chart.display()))
             }
-            Self::DependencyBuild { chart, source } => source
-                .explain(work("dependency_build"))
-                .help(format!("`helm dependency build {}`", chart.display())),
+            Self::DependencyBuild { .. } => self.explain_dependencies(work("dependency_build")),
             Self::HardCodedHook(hook) => hook.explain(work("hard_coded_hook")),
             Self::AlwaysPulled(pulled) => pulled.explain(work("always_pulled")),
             Self::NotAnObject { missing, snippet, .. } => work("not_an_object")
@@ -292,6 +298,36 @@ impl RenderError {
             Self::Kustomize { .. } => work("kustomize"),
             Self::Tool { source, .. } => source.explain(work("tool")),
         }
+    }
+}
+
+impl RenderError {
+    fn explain_dependencies(&self, mut failure: Failure) -> Failure {
+        let Self::DependencyBuild { chart, lacking, unreachable, source } = self else {
+            return failure;
+        };
+        let nowhere = lacking.iter().find(|one| one.repository.is_empty());
+        failure = match (nowhere, unreachable.as_slice()) {
+            (Some(one), _) => failure.because(format!(
+                "it is not in `{}`, and no `repository` says where to fetch `{}` from",
+                chart.join("charts").display(),
+                one.name
+            )),
+            (None, []) => source.explain(failure),
+            (None, reasons) => reasons.iter().fold(failure, |failure, reason| {
+                failure.because(format!("its repository is out of reach: {reason}"))
+            }),
+        };
+        let (charts, file) = (chart.join("charts"), chart.join("Chart.yaml"));
+        for Dependency { name, repository, .. } in lacking.iter().take(3) {
+            let do_it = if repository.is_empty() { "give it a" } else { "correct its" };
+            failure = failure.help(format!(
+                "put `{name}` into `{}`, or {do_it} `repository` in `{}`",
+                charts.display(),
+                file.display()
+            ));
+        }
+        failure
     }
 }
 
@@ -322,6 +358,10 @@ impl AlwaysPulled {
             None => "write `imagePullPolicy: IfNotPresent` there".to_owned(),
         })
     }
+}
+
+fn names_of(dependencies: &[Dependency]) -> String {
+    listed(&dependencies.iter().map(|one| one.name.clone()).collect::<Vec<_>>())
 }
 
 fn listed(names: &[String]) -> String {

@@ -58,7 +58,8 @@ pub(super) fn explain(
         let message = format!("`{path}` renders to invalid YAML: {reason}");
         let snippet = draw_rendered(path, written).unwrap_or_default();
         let place = Some(path.to_owned());
-        return RenderError::Template { release: release.name.clone(), message, place, snippet };
+        let release = release.name.clone();
+        return RenderError::Template { release, message, place, snippet, help: None };
     }
     let is_of_template =
         ["template: ", "execution error at", "parse error at", "YAML parse error", "executing \""]
@@ -69,11 +70,9 @@ pub(super) fn explain(
     }
     let place = Place::find(&said);
     let message = place.as_ref().map_or_else(|| said.clone(), |place| place.rest(&said));
-    let (place, snippet) = match place {
-        Some(place) => place.draw(&chart, &message),
-        None => (None, String::new()),
-    };
-    RenderError::Template { release: release.name.clone(), message, place, snippet }
+    let drawn = place.map(|place| place.draw(&chart, &message)).unwrap_or_default();
+    let Drawn { place, snippet, help } = drawn;
+    RenderError::Template { release: release.name.clone(), message, place, snippet, help }
 }
 
 /// The first place that is no YAML in what the template at `path` rendered to.
@@ -140,18 +139,53 @@ impl Place {
     }
 
     /// The place as text, and drawn where the file lies on this disk.
-    fn draw(&self, chart: &Path, label: &str) -> (Option<String>, String) {
+    fn draw(&self, chart: &Path, message: &str) -> Drawn {
         let column = self.column.map(|column| format!(":{}", column + 1)).unwrap_or_default();
         let file = chart::file_of_source(chart, &self.path);
         let shown = file.as_ref().map_or(self.path.clone(), |file| file.display().to_string());
-        let place = format!("{shown}:{}{column}", self.line);
-        let text = file.and_then(|file| std::fs::read_to_string(file).ok());
-        let drawn = text.map(|text| {
-            let line = text.lines().nth(self.line - 1).unwrap_or_default();
-            let column = self.column.and_then(|column| line.get(..column));
-            let column = column.map(|before| before.chars().count() + 1);
-            snippet::draw(&shown, &text, self.line, column, label)
-        });
-        (Some(place), drawn.unwrap_or_default())
+        let place = Some(format!("{shown}:{}{column}", self.line));
+        let Some(text) = file.and_then(|file| std::fs::read_to_string(file).ok()) else {
+            return Drawn { place, ..Drawn::default() };
+        };
+        let line = text.lines().nth(self.line - 1).unwrap_or_default();
+        let expression = expression(line, message);
+        let span = match (&expression, self.column) {
+            (Some((at, expression)), _) => Some(*at..at + expression.len()),
+            (None, Some(column)) => snippet::letter(line, column),
+            (None, None) => None,
+        };
+        // What is wrong stands in the first line already.
+        let snippet = snippet::draw(&shown, &text, self.line, span, "");
+        let help = expression.and_then(|(_, expression)| unset(expression, message));
+        Drawn { place, snippet, help }
     }
+}
+
+/// How a place is told.
+#[derive(Debug, Default)]
+struct Drawn {
+    place: Option<String>,
+    snippet: String,
+    help: Option<String>,
+}
+
+/// Where in `line` the expression stands that a message begins with, and the whole of it: Go's
+/// templates show twenty characters.
+fn expression<'l>(line: &'l str, message: &str) -> Option<(usize, &'l str)> {
+    let (shown, _) = message.strip_prefix('<')?.split_once(">:")?;
+    let shown = shown.strip_suffix("...").unwrap_or(shown);
+    let at = line.find(shown)?;
+    let rest = line[at + shown.len()..].find(|c: char| !(c.is_alphanumeric() || "._".contains(c)));
+    let end = rest.map_or(line.len(), |rest| at + shown.len() + rest);
+    Some((at, line[at..end].trim_end_matches('.')))
+}
+
+/// What to do about a value that is not set: `.Values.image.tga.x` asks for `x` of nothing.
+fn unset(expression: &str, message: &str) -> Option<String> {
+    let (_, asked) = message.split_once("nil pointer evaluating interface {}.")?;
+    let asked = asked.split_whitespace().next()?;
+    let path = expression.strip_prefix("$").unwrap_or(expression).strip_prefix(".Values.")?;
+    let at = format!("{path}.").find(&format!(".{asked}."))?;
+    let name = &path[..at];
+    Some(format!("the values have no `{name}`: add it, or correct the name"))
 }

@@ -36,6 +36,7 @@ mod yaml;
 
 use serde_json::Value;
 
+pub use chart::Dependency;
 pub use dependencies::{build_dependencies, dependencies_satisfied};
 pub use error::{AlwaysPulled, HardCodedHook, RenderError, Suggestion};
 pub use fingerprint::fingerprint;

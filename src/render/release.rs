@@ -11,6 +11,7 @@ use crate::model::{
     Release, ReleaseSource, WorkloadKind, WorkloadRef,
 };
 
+use super::chart;
 use super::checks;
 use super::error::RenderError;
 use super::fingerprint::fingerprint;
@@ -57,6 +58,8 @@ pub struct Rendered {
     pub post_render: bool,
     /// The project's images in it, as they appear: with a digest only where the chart bears one.
     pub images: BTreeMap<ArtifactName, ImageRef>,
+    /// The file that makes each object, by the object's short name, as far as it is known.
+    pub places: BTreeMap<String, String>,
     /// Everything as one stream.
     pub yaml: String,
     /// Files and folders whose change means rendering anew.
@@ -183,6 +186,7 @@ pub async fn render(
     let used = used(parts.deployed(), &targets);
     let images = targets.images().iter().filter(|(name, _)| used.contains(*name));
     let images = images.map(|(name, image)| (name.clone(), image.clone())).collect();
+    let places = places(release, &parts);
     let values_of = |documents: Vec<Document>| -> Vec<Value> {
         documents.into_iter().map(|document| document.value).collect()
     };
@@ -196,10 +200,31 @@ pub async fn render(
         values,
         post_render: is_helm && corrected,
         images,
+        places,
         yaml,
         watched: watched::watched(release),
         fingerprint,
     })
+}
+
+/// The file that makes each object. Where Helm rendered it, the line is not known.
+fn places(release: &Release, parts: &Parts) -> BTreeMap<String, String> {
+    let chart = match &release.source {
+        ReleaseSource::Helm(HelmSource { chart: Chart::Path(chart), .. }) => Some(chart),
+        _ => None,
+    };
+    let documents = parts.crds.iter().chain(&parts.objects).chain(&parts.hooks);
+    let placed = documents.filter_map(|document| {
+        let source = document.source.as_deref()?;
+        let file = chart.and_then(|chart| chart::file_of_source(chart, source));
+        let place = match (file, &release.source) {
+            (Some(file), _) => file.display().to_string(),
+            (None, ReleaseSource::Helm(_)) => source.to_owned(),
+            (None, ReleaseSource::Manifests(_)) => format!("{source}:{}", document.line),
+        };
+        Some((object_ref(&document.value)?.short(), place))
+    });
+    placed.collect()
 }
 
 /// What checks need of a shape.

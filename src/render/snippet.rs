@@ -1,14 +1,16 @@
 //! Draws a place in a file.
 
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-/// Draws line `line` of `text` (from 1) with `label` under `column`, or under the whole line;
-/// empty where there is no such line.
+/// Draws line `line` of `text` (from 1) with a mark and `label` under `span` (its bytes in the
+/// line), or under the whole line; empty where there is no such line.
 pub(super) fn draw(
     file: &str,
     text: &str,
     line: usize,
-    column: Option<usize>,
+    span: Option<Range<usize>>,
     label: &str,
 ) -> String {
     let mut start = 0;
@@ -22,18 +24,20 @@ pub(super) fn draw(
     let Some(content) = lines.next() else { return String::new() };
     let content = content.trim_end();
     let indent = content.len() - content.trim_start().len();
-    let (from, to) = match column {
-        Some(column) => {
-            let at = content.char_indices().nth(column.saturating_sub(1));
-            let at = at.map_or(content.len(), |(at, _)| at);
-            (at, content[at..].chars().next().map_or(at, |first| at + first.len_utf8()))
-        }
-        None => (indent, content.len()),
+    let span = match span {
+        Some(span) => span.start.min(content.len())..span.end.min(content.len()),
+        None => indent..content.len(),
     };
-    let snippet = Snippet::source(text)
-        .path(file)
-        .annotation(AnnotationKind::Primary.span(start + from..start + to).label(label));
+    let mark = AnnotationKind::Primary.span(start + span.start..start + span.end);
+    let mark = if label.is_empty() { mark } else { mark.label(label) };
+    let snippet = Snippet::source(text).path(file).annotation(mark);
     let report = [Group::with_level(Level::ERROR).element(snippet)];
     let drawn = Renderer::plain().render(&report);
     drawn.trim_end().to_owned()
+}
+
+/// The letter of `line` that begins at byte `at`; nothing where none does.
+pub(super) fn letter(line: &str, at: usize) -> Option<Range<usize>> {
+    let letter = line.get(at..)?.chars().next()?;
+    Some(at..at + letter.len_utf8())
 }

@@ -31,7 +31,11 @@ pub(super) struct YamlProblem {
 impl YamlProblem {
     /// The place, drawn; `file` is what it is called.
     pub(super) fn draw(&self, file: &str, text: &str) -> String {
-        snippet::draw(file, text, self.line, Some(self.column), &self.message)
+        let line = text.lines().nth(self.line - 1).unwrap_or_default();
+        let at = line.char_indices().nth(self.column - 1);
+        let span = at.map_or(line.len()..line.len(), |(at, letter)| at..at + letter.len_utf8());
+        // What is wrong stands in the first line already.
+        snippet::draw(file, text, self.line, Some(span), "")
     }
 }
 

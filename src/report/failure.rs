@@ -1,5 +1,7 @@
 //! A failure as plain data.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 /// Something went wrong: what, why, and what to do about it.
@@ -85,6 +87,26 @@ impl Failure {
     #[must_use]
     pub fn snippet(mut self, snippet: impl Into<String>) -> Self {
         self.snippet = snippet.into();
+        self
+    }
+
+    /// Says first where it is written, such as `chart/templates/api.yaml`.
+    #[must_use]
+    pub fn written_in(mut self, place: &str) -> Self {
+        self.why.insert(0, format!("in {place}"));
+        self
+    }
+
+    /// Names files below `root` as seen from there.
+    #[must_use]
+    pub fn relative_to(mut self, root: &Path) -> Self {
+        let prefix = format!("{}{}", root.display(), std::path::MAIN_SEPARATOR);
+        let texts = [&mut self.what, &mut self.snippet].into_iter();
+        for text in texts.chain(&mut self.why).chain(&mut self.help) {
+            if text.contains(&prefix) {
+                *text = text.replace(&prefix, "");
+            }
+        }
         self
     }
 

@@ -339,7 +339,7 @@ async fn keep_tail(
             Ok(0) | Err(_) => return,
             Ok(_) => {}
         }
-        line.truncate(LINE_LIMIT);
+        shorten(&mut line);
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches(['\n', '\r']);
         if let Some(sink) = on_line {
@@ -349,6 +349,14 @@ async fn keep_tail(
             tail.pop_front();
         }
         tail.push_back(text.to_owned());
+    }
+}
+
+/// Leaves out the middle of a very long line: what is wrong stands at its beginning or its end.
+fn shorten(line: &mut Vec<u8>) {
+    if line.len() > LINE_LIMIT {
+        let half = LINE_LIMIT / 2;
+        line.splice(half..line.len() - half, "…".bytes());
     }
 }
 

@@ -69,6 +69,8 @@ pub(super) struct Prepared {
     pub(super) yaml: String,
     /// What is to be changed, where that is images alone.
     pub(super) swap: Option<Swap>,
+    /// The file that makes each object, by the object's short name.
+    pub(super) places: BTreeMap<String, String>,
 }
 
 /// What is known of a release that is to be rendered.

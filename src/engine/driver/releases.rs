@@ -58,6 +58,7 @@ pub(super) async fn examine(
     };
     match examined(&house, &project, release, keep_data).await {
         Err(failure) => {
+            let failure = failure.relative_to(&project.root);
             Done::of(Event::Examined { release: name, generation, result: Err(failure) })
         }
         Ok((examined, kept)) => {
@@ -167,9 +168,12 @@ pub(super) async fn render(
     wishes: Wishes,
 ) -> Done {
     let prepared = prepare(&work, known, &images, wishes).await;
-    let Work { release, generation, .. } = work;
+    let Work { release, generation, project, .. } = work;
     match prepared {
-        Err(failure) => Done::of(Event::Rendered { release, generation, result: Err(failure) }),
+        Err(failure) => {
+            let result = Err(failure.relative_to(&project.root));
+            Done::of(Event::Rendered { release, generation, result })
+        }
         Ok((rendered, prepared)) => {
             let result = Ok(rendered);
             let event = Event::Rendered { release: release.clone(), generation, result };
@@ -193,11 +197,12 @@ async fn prepare(
     };
     let scope = house.render().await?;
     let rendered = render::render(scope, release, &shape, images);
-    let rendered = rendered.await.map_err(|error| error.failure())?;
+    let mut rendered = rendered.await.map_err(|error| error.failure())?;
     let yaml = rendered.yaml.clone();
+    let places = std::mem::take(&mut rendered.places);
     let plan = house.plan(release, rendered, wishes.keep_data, wishes.remembered).await?;
     let Some(scope) = &house.deploy else {
-        return Ok((Rendered::default(), Prepared { plan, found: None, yaml, swap: None }));
+        return Ok((Rendered::default(), Prepared { plan, found: None, yaml, places, swap: None }));
     };
     let mut found =
         deploy::look(scope, release, &plan.namespace).await.map_err(|error| error.failure())?;
@@ -218,7 +223,7 @@ async fn prepare(
         false => None,
     };
     let images_alone = swap.is_some();
-    let prepared = Prepared { plan, found: Some(found), yaml, swap };
+    let prepared = Prepared { plan, found: Some(found), yaml, places, swap };
     Ok((Rendered { undo, kept, claims, why, images_alone }, prepared))
 }
 
@@ -235,7 +240,7 @@ fn why(
         };
     };
     if record.fingerprint.is_empty() {
-        return "an earlier deploy did not end".to_owned();
+        return "its last deploy did not succeed".to_owned();
     }
     if record.fingerprint != fingerprint {
         return "its chart, values or manifests changed".to_owned();
@@ -305,7 +310,15 @@ async fn deployed(
     let deployed = match deploy::deploy(scope, plan, found, &tell, cancel).await {
         Ok(deployed) => deployed,
         Err(DeployError::Cancelled { .. }) => return Err(End::Cancelled),
-        Err(error) => return Err(End::Failed(error.failure())),
+        Err(error) => {
+            let place = error.object().and_then(|object| prepared.places.get(&object));
+            let failure = error.failure();
+            let failure = match place {
+                Some(place) => failure.written_in(place),
+                None => failure,
+            };
+            return Err(End::Failed(failure.relative_to(&work.project.root)));
+        }
     };
     if !hooks.after.is_empty() {
         // They are for what was deployed, not for the pods that it replaces.
