@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::refusal;
 use crate::cluster::{ClusterError, said};
 use crate::model::{Namespace, ObjectRef, ReleaseName};
@@ -55,8 +57,8 @@ pub enum DeployError {
         namespace: Namespace,
         /// Helm's word.
         status: String,
-        /// How long it has been so, where known.
-        since: Option<Duration>,
+        /// Since when, where known.
+        since: Option<Timestamp>,
         /// A Helm process that works on it runs on this machine.
         running: bool,
         /// The revision to go back to.
@@ -328,12 +330,12 @@ impl DeployError {
             return work;
         };
         if let Some(since) = since {
-            work = work.because(format!("it has been so for {} s", since.as_secs()));
+            work = work.because(format!("it has been so since {}", since.strftime("%H:%M:%S UTC")));
         }
         if *running {
             return work
                 .because("a Helm process on this machine is still working on it")
-                .help("wait until it has ended, then save again");
+                .help("wait until it has ended; then wharf goes on by itself");
         }
         work = work.because("its Helm was killed, or runs on another machine");
         let command = match last_good {

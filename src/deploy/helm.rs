@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -190,14 +189,11 @@ pub(super) async fn repair(
     }
     let running = is_helm_running(release, namespace);
     if running || !plan.may_repair {
-        let since = status
-            .since
-            .and_then(|since| Duration::try_from(Timestamp::now().duration_since(since)).ok());
         return Err(DeployError::Pending {
             release: release.clone(),
             namespace: namespace.clone(),
             status: status.status.clone(),
-            since,
+            since: status.since,
             running,
             last_good: status.last_good,
         });
