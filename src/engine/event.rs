@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    ArtifactName, ChangeSet, Forward, Generation, ImageRef, Leftover, ObjectRef, Project,
-    ReleaseName, Undo,
+    ArtifactName, ChangeSet, Forward, Generation, ImageRef, Leftover, Namespace, ObjectRef,
+    Project, ReleaseName, Undo,
 };
 use crate::report::Failure;
 
@@ -19,6 +19,13 @@ use crate::report::Failure;
 pub enum Event {
     /// Files changed on disk.
     Saved(Saved),
+    /// Somebody deleted a namespace, and what was deployed to it has gone with it.
+    Lost {
+        /// Which one.
+        namespace: Namespace,
+        /// What goes there.
+        releases: BTreeSet<ReleaseName>,
+    },
     /// The configuration was read anew, because one of its files changed.
     ConfigChanged(Result<Box<Project>, Failure>),
     /// Answers `Hash`.

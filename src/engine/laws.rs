@@ -148,6 +148,15 @@ impl World {
         ImageRef::parse(name.as_str()).unwrap().with_tag(Tag::parse(&tag).unwrap())
     }
 
+    /// Somebody deletes the namespace.
+    fn lose(&mut self) {
+        self.runs.clear();
+        self.history.clear();
+        let releases = self.charts.keys().cloned().collect();
+        let namespace = Namespace::parse("shop").unwrap();
+        self.tell(Event::Lost { namespace, releases });
+    }
+
     /// What each image would be by the files as they are now.
     fn truth(&self) -> BTreeMap<ArtifactName, ImageRef> {
         let base = self.image(&artifact("base"), &BTreeMap::new());
@@ -534,6 +543,7 @@ enum Act {
     Again,
     Mended,
     LoggedIn,
+    Lose,
     Crash,
     LoseForward(bool),
     FillDisk,
@@ -547,6 +557,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(Act::Again),
         1 => Just(Act::Mended),
         1 => Just(Act::LoggedIn),
+        1 => Just(Act::Lose),
         1 => (1..31_usize).prop_map(Act::SaveConfig),
         1 => Just(Act::Crash),
         1 => any::<bool>().prop_map(Act::LoseForward),
@@ -564,6 +575,7 @@ fn play(world: &mut World, acts: Vec<Act>) {
             Act::Again => world.tell(Event::Nudged(Nudge::Again)),
             Act::Mended => world.tell(Event::Nudged(Nudge::Mended)),
             Act::LoggedIn => world.tell(Event::Nudged(Nudge::LoggedIn)),
+            Act::Lose => world.lose(),
             Act::SaveConfig(choice) => world.save_config(choice),
             Act::Crash => world.tell(Event::Crashed(Failure::bug("a task of the loop panicked"))),
             Act::LoseForward(well) => {

@@ -165,6 +165,14 @@ impl ReleaseState {
         self.failed = None;
     }
 
+    /// Nothing of it is in the cluster any more.
+    pub(super) fn mark_lost(&mut self, name: &ReleaseName, effects: &mut Vec<Effect>) {
+        self.end_settling(name, effects);
+        self.mark_stale();
+        self.running = None;
+        self.live = false;
+    }
+
     /// Lets a failure be tried again.
     pub(super) fn retry(&mut self, which: impl Fn(&Failure) -> bool) {
         if let Some(failed) = self.failed.take_if(|failed| which(&failed.failure)) {

@@ -166,6 +166,7 @@ impl Session {
             _ if self.phase == Phase::Gone => return effects,
             Event::Saved(saved) => self.on_saved(saved, &mut effects),
             Event::ConfigChanged(result) => self.on_config(result, &mut effects),
+            Event::Lost { releases, .. } => self.on_lost(&releases, &mut effects),
             Event::Nudged(nudge) => self.on_nudge(nudge, &mut effects),
             Event::Interrupted => self.on_interrupt(&mut effects),
             Event::ClusterChanged(failure) => self.on_cluster_changed(failure, &mut effects),
@@ -310,6 +311,19 @@ impl Session {
         self.open_round(Some(report), effects);
     }
 
+    /// What was deployed to a namespace that is gone is deployed again.
+    fn on_lost(&mut self, releases: &BTreeSet<ReleaseName>, effects: &mut Vec<Effect>) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        for release in releases {
+            if let Some(state) = self.releases.get_mut(release) {
+                state.mark_lost(release, effects);
+            }
+        }
+        self.open_round(None, effects);
+    }
+
     fn on_nudge(&mut self, nudge: Nudge, effects: &mut Vec<Effect>) {
         if self.phase != Phase::Running {
             return;
@@ -369,7 +383,7 @@ fn mends_by_itself(failure: &Failure) -> bool {
 }
 
 /// The codes of failures whose cause lies outside the project.
-pub(super) const OUTSIDE: [&str; 24] = [
+pub(super) const OUTSIDE: [&str; 26] = [
     "wharf::build::no_base",
     "wharf::cleanup::journal",
     "wharf::cluster::not_written",
@@ -377,6 +391,7 @@ pub(super) const OUTSIDE: [&str; 24] = [
     "wharf::cluster::unauthorized",
     "wharf::cluster::unreachable",
     "wharf::deploy::helm_missing",
+    "wharf::deploy::pending",
     "wharf::docker::broken",
     "wharf::docker::no_permission",
     "wharf::docker::timed_out",
@@ -390,6 +405,7 @@ pub(super) const OUTSIDE: [&str; 24] = [
     "wharf::observe::not_ready",
     "wharf::observe::unreachable",
     "wharf::push::unreachable",
+    "wharf::render::dependency_build",
     "wharf::render::no_helm",
     "wharf::render::no_kustomize",
     "wharf::render::unknown_helm",

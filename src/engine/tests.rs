@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Digest, Generation, ImageRef, Undo};
+use crate::model::{Digest, Generation, ImageRef, Namespace, Undo};
 use crate::report::{ArtifactNews, Failure, ReleaseNews, Report};
 
 use super::laws::{artifact, project, release};
@@ -95,6 +95,17 @@ impl Story {
         self.tell(Event::Examined { release: release(name), generation, result: Ok(examined) })
     }
 
+    fn not_examined(&mut self, name: &str, failure: Failure) -> Vec<String> {
+        let generation = self.generation(|effect| match effect {
+            Effect::Examine { release, generation } if release.as_str() == name => {
+                Some(*generation)
+            }
+            _ => None,
+        });
+        let result = Err(failure);
+        self.tell(Event::Examined { release: release(name), generation, result })
+    }
+
     fn settled(&mut self, name: &str, result: Result<Duration, End>) -> Vec<String> {
         let generation = self.generation(|effect| match effect {
             Effect::Settle { release, generation } if release.as_str() == name => Some(*generation),
@@ -138,6 +149,14 @@ fn saved(name: &str) -> Event {
     })
 }
 
+fn chart_saved(name: &str) -> Event {
+    Event::Saved(Saved {
+        releases: [release(name)].into(),
+        shown: vec![format!("{name}/values.yaml")],
+        ..Saved::default()
+    })
+}
+
 /// An effect as a story tells it.
 fn line(effect: &Effect) -> Option<String> {
     Some(match effect {
@@ -171,6 +190,9 @@ fn line(effect: &Effect) -> Option<String> {
         }
         Effect::Tell(Report::Release { name, news: ReleaseNews::Failed(failure) }) => {
             format!("{name} failed: {failure}")
+        }
+        Effect::Tell(Report::Release { name, news: ReleaseNews::Unchanged { .. } }) => {
+            format!("{name} unchanged")
         }
         _ => return None,
     })
@@ -285,6 +307,35 @@ fn a_refused_login_is_tried_again_when_a_person_did_something_and_not_before() {
         let failed = story.session.waits_for_login();
         assert_eq!(!failed, tried, "{sign:?}");
     }
+}
+
+#[test]
+fn a_release_that_goes_back_to_what_runs_is_well_again_and_may_fail_anew() {
+    let mut story = Story::up();
+    let running = story.session.images();
+    let running = running.into_iter().filter(|(name, _)| name.as_str() != "base").collect();
+    let running = Running { fingerprint: "f".into(), images: running, revision: Some(3) };
+    for _ in 0..2 {
+        story.tell(chart_saved("shop"));
+        let broken = Failure::work("wharf::render::template", "it does not render");
+        let told = story.not_examined("shop", broken);
+        let failed = "shop failed: it does not render";
+        assert_eq!(told, ["shop/values.yaml changed", failed, "round over, 1 failed"]);
+        story.tell(chart_saved("shop"));
+        assert_eq!(
+            story.examined("shop", &["api", "web"], Some(running.clone())),
+            ["shop/values.yaml changed", "shop unchanged", "round over, 0 failed"]
+        );
+    }
+}
+
+#[test]
+fn what_was_in_a_deleted_namespace_is_deployed_again() {
+    let mut story = Story::up();
+    let namespace = Namespace::parse("shop").unwrap();
+    let lost = Event::Lost { namespace, releases: [release("shop")].into() };
+    assert_eq!(story.tell(lost), ["examine shop"], "what lies elsewhere is left alone");
+    assert_eq!(story.examined("shop", &["api", "web"], None), ["render shop"]);
 }
 
 #[test]

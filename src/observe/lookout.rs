@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::{Namespace as ApiNamespace, Pod};
+use kube::runtime::wait::{await_condition, conditions};
+use kube::{Api, ResourceExt};
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::model::{Namespace, ReleaseName, WorkloadKind, WorkloadRef};
@@ -31,6 +33,7 @@ struct Expected {
 #[derive(Debug)]
 pub struct Lookout {
     releases: watch::Sender<BTreeMap<ReleaseName, Expected>>,
+    lost_rx: mpsc::Receiver<Namespace>,
     task: JoinSet<()>,
 }
 
@@ -39,15 +42,28 @@ impl Lookout {
     #[must_use]
     pub fn start(scene: &Scene, reporter: &Reporter) -> Self {
         let (releases, releases_rx) = watch::channel(BTreeMap::new());
+        // Full, it holds up the news until the loop has taken one.
+        let (lost_tx, lost_rx) = mpsc::channel(8);
         let mut task = JoinSet::new();
         let watching = Watching {
             scene: scene.clone(),
             reporter: reporter.clone(),
             known: BTreeMap::new(),
             restarts: BTreeMap::new(),
+            going: BTreeSet::new(),
+            answers: FuturesUnordered::new(),
         };
-        task.spawn(watching.run(releases_rx));
-        Self { releases, task }
+        task.spawn(watching.run(releases_rx, lost_tx));
+        Self { releases, lost_rx, task }
+    }
+
+    /// The next namespace that somebody deleted with workloads in it, once it is gone. Safe to drop
+    /// at any time.
+    pub async fn lost(&mut self) -> Namespace {
+        match self.lost_rx.recv().await {
+            Some(namespace) => namespace,
+            None => std::future::pending().await,
+        }
     }
 
     /// Watches the workloads among `objects` as those of `release`, in the place of its former
@@ -102,10 +118,28 @@ struct Watching {
     known: BTreeMap<WorkloadRef, Known>,
     /// How often each container had been started again, by UID of the pod.
     restarts: BTreeMap<String, i32>,
+    /// Namespaces that are being deleted, told so already.
+    going: BTreeSet<Namespace>,
+    /// What the server is being asked.
+    answers: FuturesUnordered<BoxFuture<'static, Answer>>,
+}
+
+/// What the server says of a namespace in which workloads were deleted.
+enum Answer {
+    /// It is there, so somebody deleted just these.
+    Stays(Report),
+    /// It is going, with everything in it.
+    Going(Namespace),
+    /// It is gone.
+    Gone(Namespace),
 }
 
 impl Watching {
-    async fn run(mut self, mut releases_rx: watch::Receiver<BTreeMap<ReleaseName, Expected>>) {
+    async fn run(
+        mut self,
+        mut releases_rx: watch::Receiver<BTreeMap<ReleaseName, Expected>>,
+        lost_tx: mpsc::Sender<Namespace>,
+    ) {
         let mut changes = self.scene.changes();
         let scene = self.scene.clone();
         let mut reports = FuturesUnordered::new();
@@ -118,6 +152,13 @@ impl Watching {
                 changed = changes.changed() => if changed.is_err() { return },
                 changed = releases_rx.changed() => if changed.is_err() { return },
                 Some(report) = reports.next() => self.reporter.tell(report),
+                Some(answer) = self.answers.next() => {
+                    if let Some(lost) = self.hear(answer)
+                        && lost_tx.send(lost).await.is_err()
+                    {
+                        return;
+                    }
+                }
                 // A pod that has recovered is believed after a while, in which nothing changes.
                 () = tokio::time::sleep(RECOVERY), if self.scene.ledger().has_any() => {}
             }
@@ -155,21 +196,83 @@ impl Watching {
     fn tell_drift(&mut self, releases: &BTreeMap<ReleaseName, Expected>) {
         let scene = self.scene.clone();
         for (name, release) in releases {
-            let drifts = release.workloads.iter().filter_map(|(workload, expected)| {
-                let now = look(&scene, workload)?;
-                let before = self.known.insert(workload.clone(), now)?;
-                drift(workload, *expected, before, now)
-            });
-            let what: Vec<_> = drifts.collect();
-            if !what.is_empty() {
+            let mut scaled = Vec::new();
+            let mut deleted: BTreeMap<&Namespace, Vec<String>> = BTreeMap::new();
+            for (workload, expected) in &release.workloads {
+                let Some(now) = look(&scene, workload) else { continue };
+                let before = self.known.insert(workload.clone(), now);
+                let Some(text) = before.and_then(|before| drift(workload, *expected, before, now))
+                else {
+                    continue;
+                };
+                match now {
+                    Some(_) => scaled.push(text),
+                    None => deleted.entry(&workload.namespace).or_default().push(text),
+                }
+            }
+            let report = |what| {
                 let news = ReleaseNews::Drifted { what };
-                self.reporter.tell(Report::Release { name: name.clone(), news });
+                Report::Release { name: name.clone(), news }
+            };
+            if !scaled.is_empty() {
+                self.reporter.tell(report(scaled));
+            }
+            for (namespace, what) in deleted {
+                if !self.going.contains(namespace) {
+                    let (scene, namespace) = (scene.clone(), namespace.clone());
+                    self.answers.push(Box::pin(ask(scene, namespace, report(what))));
+                }
             }
         }
         self.known.retain(|workload, _| {
             releases.values().any(|release| release.workloads.contains_key(workload))
         });
     }
+}
+
+impl Watching {
+    /// Tells what the server has answered; returns a namespace that is gone.
+    fn hear(&mut self, answer: Answer) -> Option<Namespace> {
+        match answer {
+            Answer::Stays(report) => self.reporter.tell(report),
+            Answer::Going(namespace) => {
+                if self.going.insert(namespace.clone()) {
+                    let text =
+                        format!("namespace `{namespace}` was deleted, with all that is in it");
+                    let help = "once it is gone, everything in it is deployed again".to_owned();
+                    self.reporter.tell(Report::Warning { text, help: Some(help) });
+                    self.answers.push(Box::pin(until_gone(self.scene.clone(), namespace)));
+                }
+            }
+            Answer::Gone(namespace) => {
+                self.going.remove(&namespace);
+                return Some(namespace);
+            }
+        }
+        None
+    }
+}
+
+/// Asks whether `namespace`, in which workloads were deleted, is itself being deleted. Whoever may
+/// not ask is told of the workloads.
+async fn ask(scene: Scene, namespace: Namespace, drift: Report) -> Answer {
+    let api: Api<ApiNamespace> = Api::all(scene.client().clone());
+    match api.get_opt(namespace.as_str()).await {
+        Ok(Some(found)) if found.metadata.deletion_timestamp.is_none() => Answer::Stays(drift),
+        Ok(_) => Answer::Going(namespace),
+        Err(_) => Answer::Stays(drift),
+    }
+}
+
+async fn until_gone(scene: Scene, namespace: Namespace) -> Answer {
+    let api: Api<ApiNamespace> = Api::all(scene.client().clone());
+    let uid = match api.get_opt(namespace.as_str()).await {
+        Ok(Some(found)) => found.metadata.uid.unwrap_or_default(),
+        Ok(None) | Err(_) => return Answer::Gone(namespace),
+    };
+    // A watch that breaks is no reason to wait for ever: a deploy waits for the rest.
+    let _ = await_condition(api, namespace.as_str(), conditions::is_deleted(&uid)).await;
+    Answer::Gone(namespace)
 }
 
 /// What somebody did to `workload` between two looks, if it was not what the manifest says.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::model::{Forward, LogFilter, Namespace, Project, ReleaseName, WorkloadRef};
+use crate::model::{Forward, LogFilter, Namespace, Project, Release, ReleaseName, WorkloadRef};
 use crate::observe::{self, LogStart, LogTail, Lookout, OpenForward};
 use crate::report::{ForwardNews, Report, Reporter};
 
@@ -71,10 +71,26 @@ impl Following {
     }
 
     /// The next thing that happens by itself. Safe to drop at any time.
-    pub(super) async fn next(&mut self) -> Event {
-        let event = (&mut self.changed).await;
-        self.changed = Box::pin(std::future::pending());
-        event
+    pub(super) async fn next(&mut self, project: &Project) -> Event {
+        let lookout = &mut self.lookout;
+        let lost = async {
+            match lookout {
+                Some(lookout) => lookout.lost().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            event = &mut self.changed => {
+                self.changed = Box::pin(std::future::pending());
+                event
+            }
+            namespace = lost => {
+                let releases = project.releases.values();
+                let in_it = |release: &&Release| self.house.namespace_of(release) == namespace;
+                let releases = releases.filter(in_it).map(|release| release.name.clone()).collect();
+                Event::Lost { namespace, releases }
+            }
+        }
     }
 
     /// A release is about to be deployed: what changes in it is no surprise.

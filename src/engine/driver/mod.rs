@@ -159,7 +159,7 @@ impl Driver {
                 self.mending = Mending::default();
                 Event::Saved(saved)
             }
-            event = self.following.next() => event,
+            event = self.following.next(self.session.project()) => event,
             () = at(mending) => {
                 self.mending.tried();
                 Event::Nudged(Nudge::Mended)
