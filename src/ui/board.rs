@@ -304,8 +304,10 @@ impl Board {
             }
             ReleaseNews::Drifted { what } => {
                 self.widen(name);
+                let way = if self.manner.keys { " (r sets it right)" } else { "" };
                 let lines = what.iter().map(|what| {
-                    row::other(name, self.width, Tone::Careful, "drifted", &plain(what))
+                    let text = format!("{}{way}", plain(what));
+                    row::other(name, self.width, Tone::Careful, "drifted", &text)
                 });
                 lines.collect()
             }

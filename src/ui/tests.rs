@@ -260,7 +260,7 @@ fn the_same_troubles_on_a_terminal() {
               spec.ports[0].port: Invalid value: 99999
               must be between 1 and 65535
             [wharf::deploy::refused]
-    shop    drifted           deployment/web was scaled to 0
+    shop    drifted           deployment/web was scaled to 0 (r sets it right)
     shop    rolled back       to revision 7
     web     failed: port 8080 is taken
               process 4711 (nginx) listens on it
