@@ -648,12 +648,14 @@ pub(super) fn probation(pod: &Pod, now: Timestamp) -> Option<Duration> {
     let statuses = pod.status.iter().flat_map(|status| &status.container_statuses).flatten();
     let statuses: Vec<&ContainerStatus> = statuses.collect();
     let probations = unprobed.filter_map(|container| {
-        let status = statuses.iter().find(|status| status.name == container.name)?;
-        let state = status.state.as_ref()?;
+        let status = statuses.iter().find(|status| status.name == container.name);
+        // What its controller says of it was heard sooner.
+        let Some(status) = status else { return Some(PROBATION) };
+        let state = status.state.clone().unwrap_or_default();
         let Some(running) = &state.running else {
-            // What its controller says of it is older than this.
+            // What its controller says of it is older than this, or was heard sooner.
             let ended = state.terminated.is_some() || status.restart_count > 0;
-            return ended.then_some(PROBATION_AFTER_CRASH);
+            return Some(if ended { PROBATION_AFTER_CRASH } else { PROBATION });
         };
         let (probation, long) = match status.restart_count {
             0 => (PROBATION, PROBATION * 2),
