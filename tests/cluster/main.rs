@@ -12,6 +12,7 @@ mod support;
 
 mod adoption;
 mod again;
+mod anything;
 mod checkout;
 mod cleanup;
 mod drift;
