@@ -124,7 +124,12 @@ impl Broken {
             Nature::Crash { .. } => "crash_loop",
             Nature::Pull { .. } => "image_not_pulled",
             Nature::Capacity => "unschedulable",
-            _ if trouble.what.contains("cannot be pulled") => "image_not_pulled",
+            _ if ["cannot be pulled", "is not on the node"]
+                .iter()
+                .any(|end| trouble.what.contains(end)) =>
+            {
+                "image_not_pulled"
+            }
             _ if trouble.what.contains("is unbound") => "unbound_claim",
             _ if trouble.last_lines != LastLines::None => "crash_loop",
             _ if trouble.what.contains("couldn't find key") => "missing",
@@ -149,6 +154,12 @@ impl Broken {
             return format!("{} {rest}", self.subject);
         }
         match &self.container {
+            // What is wrong may have a subject of its own.
+            Some(container)
+                if self.what.starts_with(['`', 'i']) && !self.what.starts_with("is ") =>
+            {
+                format!("{}: container `{container}`: {}", self.subject, self.what)
+            }
             Some(container) => format!("{}: container `{container}` {}", self.subject, self.what),
             None => format!("{}: {}", self.subject, self.what),
         }

@@ -2,8 +2,13 @@
 //! and that the same session goes on once the cause is mended.
 
 mod building;
+mod deploying;
 mod guard;
+mod rendering;
+mod settling;
 mod surroundings;
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -14,6 +19,18 @@ use crate::support::{Project, Wharf};
 fn failure(wharf: &mut Wharf, project: &Project) -> String {
     let report = wharf.next("a failure", |report| is_failure(report).then(|| report.clone()));
     shown(&report, project)
+}
+
+/// The next failures of so many images or releases, by name.
+fn failures(wharf: &mut Wharf, project: &Project, count: usize) -> BTreeMap<String, String> {
+    let mut told = BTreeMap::new();
+    while told.len() < count {
+        let report = wharf.next("a failure", |report| is_failure(report).then(|| report.clone()));
+        let name = report["name"].as_str().unwrap_or_default().to_owned();
+        let before = told.insert(name, shown(&report, project));
+        assert_eq!(before, None, "each is told once");
+    }
+    told
 }
 
 /// How often a failure with this code was told so far.
