@@ -318,6 +318,31 @@ async fn a_second_deploy_of_the_same_writes_no_object() {
 
 #[tokio::test]
 #[ignore = "needs a cluster"]
+async fn manifests_that_are_too_large_to_keep_are_deployed_and_said() {
+    let bed = Bed::new("large").await;
+    // Noise cannot be packed: each of these is most of what a Secret holds.
+    let mut state = 1_u64;
+    let mut noise = || {
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdef"[(state >> 59) as usize])
+        };
+        (0..900_000).map(|_| next()).collect::<String>()
+    };
+    let mut large = bed.manifests(vec![config_map("one", &noise())], "first");
+    large.standing = true;
+    assert!(!bed.deploy(&large).await.unwrap().too_large_to_keep);
+    large.objects.push(config_map("two", &noise()));
+    large.fingerprint = "second".to_owned();
+    assert!(bed.deploy(&large).await.unwrap().too_large_to_keep);
+    assert!(bed.look(&large).await.is_current("second"));
+    let kept = ["get", "secret", "wharf.test.shop"];
+    assert!(bed.kubectl(&kept).await.is_err(), "what was kept before is not what runs");
+    assert_eq!(bed.unwind().await, []);
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster"]
 async fn an_immutable_job_is_made_anew() {
     let bed = Bed::new("job").await;
     let get = ["get", "job", "migrate", "-o", "jsonpath={.metadata.uid}"];

@@ -53,7 +53,7 @@ pub(super) async fn of(
                 let name = claim.metadata.name.clone().unwrap_or_default();
                 // One that is older than the set was left by an earlier one, with its data.
                 let is_newer = claim.metadata.creation_timestamp >= set.metadata.creation_timestamp;
-                if is_newer && belongs(&name, &set, &object.name) {
+                if is_newer && deploy::is_claim_of(&name, &set.data, &object.name) {
                     let value = serde_json::to_value(&claim).unwrap_or_default();
                     found.volumes.extend(volume_named(cluster, &value).await?);
                     let claim = ObjectRef {
@@ -70,17 +70,6 @@ pub(super) async fn of(
         }
     }
     Ok(found)
-}
-
-/// Whether `claim` is called as those of `set`: template, set and ordinal.
-fn belongs(claim: &str, set: &DynamicObject, name: &str) -> bool {
-    let templates = set.data.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
-    templates.into_iter().flatten().any(|template| {
-        let Some(template) = step::text(template, "/metadata/name") else { return false };
-        claim
-            .strip_prefix(&format!("{template}-{name}-"))
-            .is_some_and(|ordinal| ordinal.parse::<u32>().is_ok())
-    })
 }
 
 async fn get(cluster: &Cluster, object: &ObjectRef) -> Result<Option<DynamicObject>, CleanupError> {

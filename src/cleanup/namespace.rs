@@ -19,6 +19,10 @@ const NAMED: usize = 3;
 
 /// Deletes `namespace` and waits until it is gone. One that others have things in stays, and
 /// that is said.
+///
+/// Even an empty one takes five seconds, since Kubernetes lets other API servers hear of it first:
+/// `namespaceDeletionGracePeriod` in its namespace controller. It is waited for all the same: what
+/// is deployed next would run into a namespace that refuses new objects.
 pub(super) async fn remove(
     cluster: &Cluster,
     namespace: &Namespace,

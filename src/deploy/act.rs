@@ -34,6 +34,9 @@ pub struct Deployed {
     pub changed: Vec<ObjectRef>,
     /// What a later [`super::swap`] starts from; absent where Helm did not say what it installed.
     pub installed: Option<Installed>,
+    /// The manifests that `run` applied are too large to be kept, so that a session which works on
+    /// them cannot put them back.
+    pub too_large_to_keep: bool,
 }
 
 /// Deploys `plan` and records it. What [`super::undo_for`] said must be on disk by now.
@@ -92,6 +95,7 @@ pub async fn deploy(
         });
         if plan.standing {
             done.manifests_kept = left::keep(scope, plan).await?;
+            deployed.too_large_to_keep = !done.manifests_kept;
         }
     }
 

@@ -8,7 +8,7 @@ use kube::Api;
 use super::manifest::{self, Manifest};
 use super::record::{self, ReleaseRecord};
 use super::storage::{self, HelmStatus};
-use super::{DeployError, DeployScope, Plan, drift, live};
+use super::{DeployError, DeployScope, Plan, drift, live, set_claims};
 use crate::model::{Namespace, ObjectRef, Release, ReleaseSource};
 
 /// What there is of a release before it is deployed.
@@ -31,6 +31,9 @@ pub struct Found {
     /// Objects of the plan that exist and are not recorded as this release's, with their UIDs;
     /// filled by [`survey`].
     pub before: BTreeMap<ObjectRef, String>,
+    /// Claims that are older than the StatefulSet that will use them, by the set; filled by
+    /// [`survey`].
+    pub older_claims: BTreeMap<ObjectRef, Vec<String>>,
 }
 
 impl Found {
@@ -102,6 +105,7 @@ pub async fn look(
         namespace_leaving,
         installed_by_other,
         before: BTreeMap::new(),
+        older_claims: BTreeMap::new(),
     })
 }
 
@@ -144,6 +148,7 @@ pub async fn survey(
         manifests.extend(manifest::parse(values)?);
     }
     manifest::settle_namespaces(&mut manifests, &plan.namespace, &scope.cluster).await?;
+    found.older_claims = set_claims::older(&scope.cluster, &manifests).await?;
     let unknown: Vec<ObjectRef> = manifests
         .into_iter()
         .map(|manifest| manifest.object)

@@ -25,6 +25,7 @@ mod record;
 mod refusal;
 mod remove;
 mod said_by_helm;
+mod set_claims;
 mod storage;
 mod swap;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub use look::{Found, look, survey};
 pub use order::{in_order, is_built_in};
 pub use record::{LeftAs, Part, ProjectRecord, Recorded, ReleaseRecord};
 pub use remove::{Removal, remove};
+pub use set_claims::is_claim_of;
 pub use storage::{HelmObjects, HelmStatus, helm_objects};
 pub use swap::{Installed, Swap, installed, swap, swap_for};
 pub use undo::{UndoOptions, claims_that_go, kept, owed, undo_for};

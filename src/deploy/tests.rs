@@ -115,6 +115,44 @@ fn steps(found: &Found, plan: &Plan, options: UndoOptions) -> String {
 }
 
 #[test]
+fn of_claims_only_those_that_go_are_named() {
+    let mut plan = manifests(&[("PersistentVolumeClaim", "cache")]);
+    plan.objects.push(json!({
+        "apiVersion": "v1", "kind": "StatefulSet", "metadata": {"name": "db"},
+        "spec": {"replicas": 2, "volumeClaimTemplates": [{"metadata": {"name": "data"}}]},
+    }));
+    let check = |found: &Found, plan: &Plan, expected: &[&str]| {
+        assert_eq!(claims_that_go(found, plan).unwrap(), expected);
+    };
+    let empty = Found { namespace_exists: true, ..Found::default() };
+    check(&empty, &plan, &["cache", "those of statefulset/db"]);
+    let older = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let before = BTreeMap::from([(object("PersistentVolumeClaim", "cache"), "1".to_owned())]);
+        let older_claims = BTreeMap::from([(object("StatefulSet", "db"), names)]);
+        Found { before, older_claims, ..empty.clone() }
+    };
+    let but = "those of statefulset/db but data-db-0, which is older";
+    check(&older(&["data-db-0"]), &plan, &[but]);
+    check(&older(&["data-db-0", "data-db-1"]), &plan, &[]);
+    plan.keep_data = true;
+    check(&empty, &plan, &[]);
+}
+
+#[test]
+fn a_sets_claims_are_known_by_their_names() {
+    let set = json!({"spec": {"volumeClaimTemplates": [{"metadata": {"name": "data"}}]}});
+    let check = |claim: &str, expected: bool| {
+        assert_eq!(is_claim_of(claim, &set, "db"), expected, "{claim}");
+    };
+    check("data-db-0", true);
+    check("data-db-12", true);
+    check("data-db-old", false);
+    check("data-db-old-0", false);
+    check("logs-db-0", false);
+}
+
+#[test]
 fn only_what_was_not_there_before_is_taken_back() {
     let check = |found: &Found, plan: &Plan, expected: &str| {
         assert_eq!(steps(found, plan, UndoOptions::default()), expected);

@@ -3,7 +3,7 @@
 use super::look::Found;
 use super::manifest;
 use super::record::{self, Part};
-use super::{DeployError, Plan};
+use super::{DeployError, Plan, set_claims};
 use crate::model::{Namespace, ObjectRef, ProjectName, Release, Undo};
 
 /// What the way back should be like.
@@ -159,11 +159,19 @@ pub fn claims_that_go(found: &Found, plan: &Plan) -> Result<Vec<String>, DeployE
         None => !found.before.keys().any(|before| same(before, object)),
     };
     let manifests = manifest::parse(&plan.objects)?.into_iter().filter_map(|manifest| {
-        let makes_claims = manifest.value.pointer("/spec/volumeClaimTemplates").is_some();
+        let claims = set_claims::count(&manifest.value);
         let object = plan.placed(manifest.object);
         match object.kind.as_str() {
             "PersistentVolumeClaim" if is_new(&object) => Some(object.name),
-            "StatefulSet" if makes_claims && is_new(&object) => Some(format!("those of {object}")),
+            "StatefulSet" if is_new(&object) => match found.older_claims.get(&object) {
+                Some(older) if older.len() >= claims => None,
+                Some(older) => {
+                    let are = if older.len() == 1 { "is" } else { "are" };
+                    let older = older.join(" and ");
+                    Some(format!("those of {object} but {older}, which {are} older"))
+                }
+                None => (claims > 0).then(|| format!("those of {object}")),
+            },
             _ => None,
         }
     });

@@ -1,5 +1,7 @@
 //! How to take an act back, and what could not be.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Namespace, ObjectRef, ReleaseName};
@@ -147,6 +149,23 @@ impl Undo {
             | Self::Objects { release, .. }
             | Self::Record { release, .. } => Some(release),
             Self::Namespace { .. } | Self::File { .. } => None,
+        }
+    }
+
+    /// The namespaces that it changes something in; none where it is about the whole cluster, or
+    /// about files.
+    #[must_use]
+    pub fn namespaces(&self) -> BTreeSet<&Namespace> {
+        match self {
+            Self::HelmRelease { namespace, .. }
+            | Self::HelmRollback { namespace, .. }
+            | Self::Manifests { namespace, .. }
+            | Self::Namespace { namespace }
+            | Self::Record { namespace, .. } => BTreeSet::from([namespace]),
+            Self::Objects { objects, .. } => {
+                objects.iter().filter_map(|object| object.namespace.as_ref()).collect()
+            }
+            Self::File { .. } => BTreeSet::new(),
         }
     }
 }

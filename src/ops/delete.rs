@@ -10,7 +10,7 @@ use crate::cleanup::Journal;
 use crate::docker::Engine;
 use crate::files::StateDir;
 use crate::load;
-use crate::model::{ReleaseName, Undo};
+use crate::model::{Namespace, ReleaseName, Undo};
 use crate::report::{Failure, Report};
 
 use super::Place;
@@ -53,7 +53,14 @@ pub async fn delete(
     let recorded = standing.records.iter();
     let recorded =
         recorded.flat_map(|(namespace, record)| record.undo(project, namespace, request.keep_data));
-    let steps = in_order(journal.steps(), recorded.collect(), request.keep_data);
+    let mut journaled = journal.steps();
+    if place.cluster.namespace.is_some() {
+        // What was left on purpose somewhere else is not meant; what a crash left always is.
+        let owed = journal.owed();
+        let elsewhere = elsewhere(&journaled, &standing.places);
+        journaled.retain(|step| owed.contains(step) || !elsewhere.contains(step));
+    }
+    let steps = in_order(journaled, recorded.collect(), request.keep_data);
     let steps = match chosen(&standing, &steps, request)? {
         Some(releases) => steps
             .into_iter()
@@ -63,7 +70,13 @@ pub async fn delete(
     };
     if steps.is_empty() {
         let context = cluster.context();
-        place.reporter.note(format!("nothing of `{project}` is left on {context}"));
+        let looked = standing.where_looked();
+        place.reporter.note(format!("nothing of `{project}` is left in {looked} on {context}"));
+        for namespace in &standing.elsewhere {
+            place.reporter.note(format!(
+                "a `{project}` is deployed in namespace {namespace}: `wharf delete -n {namespace}`"
+            ));
+        }
         return Ok(true);
     }
     if request.dry_run {
@@ -131,6 +144,7 @@ fn in_order(journaled: Vec<Undo>, recorded: Vec<Undo>, keep_data: bool) -> Vec<U
             std::mem::discriminant(other) == std::mem::discriminant(&step)
                 && step.release().is_some()
                 && other.what() == step.what()
+                && other.namespaces() == step.namespaces()
         };
         if !steps.contains(&step) && !steps.iter().any(about) {
             steps.push(step);
@@ -144,6 +158,21 @@ fn in_order(journaled: Vec<Undo>, recorded: Vec<Undo>, keep_data: bool) -> Vec<U
         _ => 2,
     });
     steps
+}
+
+/// Those of `steps` that only concern other namespaces than `places`. Objects of the whole cluster
+/// are where their release is recorded.
+fn elsewhere(steps: &[Undo], places: &BTreeSet<Namespace>) -> Vec<Undo> {
+    let is_here = |step: &Undo| step.namespaces().iter().any(|one| places.contains(*one));
+    let records = || steps.iter().filter(|step| matches!(step, Undo::Record { .. }));
+    let is_elsewhere = |step: &&Undo| {
+        if !step.namespaces().is_empty() {
+            return !is_here(step);
+        }
+        let mut own = records().filter(|record| record.release() == step.release()).peekable();
+        own.peek().is_some() && !own.any(is_here)
+    };
+    steps.iter().filter(is_elsewhere).cloned().collect()
 }
 
 /// Those of `steps` that bring back what `removals` take away altogether.
@@ -182,7 +211,7 @@ fn kept(standing: &Standing, request: &DeleteRequest) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Namespace;
+    use crate::model::ObjectRef;
 
     fn namespace() -> Namespace {
         Namespace::parse("dev").unwrap()
@@ -216,6 +245,44 @@ mod tests {
             whats(&steps),
             whats(&[place, record("db"), record("shop"), helm("db", true), helm("shop", true)])
         );
+    }
+
+    #[test]
+    fn what_lies_in_another_namespace_is_left_alone() {
+        let other = Namespace::parse("other").unwrap();
+        let objects = |release_name: &str, namespace: Option<&Namespace>| Undo::Objects {
+            release: release(release_name),
+            objects: vec![ObjectRef {
+                api_version: "v1".into(),
+                kind: "ConfigMap".into(),
+                namespace: namespace.cloned(),
+                name: "one".into(),
+            }],
+            claims: true,
+        };
+        let recorded = |release_name: &str, namespace: &Namespace| Undo::Record {
+            namespace: namespace.clone(),
+            name: "wharf.shop".into(),
+            release: release(release_name),
+        };
+        let there = [
+            Undo::Namespace { namespace: other.clone() },
+            recorded("db", &other),
+            objects("db", Some(&other)),
+            objects("db", None),
+        ];
+        let here = [
+            Undo::Namespace { namespace: namespace() },
+            recorded("shop", &namespace()),
+            objects("shop", Some(&namespace())),
+            objects("shop", None),
+            objects("unknown", None),
+        ];
+        let all = [&there[..], &here[..]].concat();
+        assert_eq!(elsewhere(&all, &BTreeSet::from([namespace()])), there);
+        // The same release in both is two.
+        let both = vec![objects("db", Some(&other)), objects("db", Some(&namespace()))];
+        assert_eq!(in_order(both.clone(), vec![], false), both);
     }
 
     #[test]

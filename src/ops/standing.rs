@@ -29,6 +29,10 @@ pub struct Place {
 pub(super) struct Standing {
     pub(super) cluster: Cluster,
     pub(super) records: BTreeMap<Namespace, ProjectRecord>,
+    /// Where the project goes, and records were looked for.
+    pub(super) places: BTreeSet<Namespace>,
+    /// Other namespaces that have a record of a project of this name.
+    pub(super) elsewhere: Vec<Namespace>,
 }
 
 impl Standing {
@@ -40,13 +44,19 @@ impl Standing {
         let scope = DeployScope { cluster, project: place.project.name.clone() };
         let mut records = scope.records().await.map_err(|error| error.failure())?;
         // The same project in another namespace is somebody else's, or another session's.
-        let own = |namespace: &Namespace| {
-            namespace == scope.cluster.namespace()
-                || (place.project.releases.values())
-                    .any(|release| release.namespace.as_ref() == Some(namespace))
-        };
-        records.retain(|namespace, _| own(namespace));
-        Ok(Self { cluster: scope.cluster, records })
+        let releases = place.project.releases.values();
+        let mut places: BTreeSet<Namespace> =
+            releases.filter_map(|release| release.namespace.clone()).collect();
+        places.insert(scope.cluster.namespace().clone());
+        let elsewhere = records.keys().filter(|place| !places.contains(*place)).cloned().collect();
+        records.retain(|namespace, _| places.contains(namespace));
+        Ok(Self { cluster: scope.cluster, records, places, elsewhere })
+    }
+
+    /// Where was looked, for a person: `namespace a` or `namespaces a, b`.
+    pub(super) fn where_looked(&self) -> String {
+        let names: Vec<&str> = self.places.iter().map(Namespace::as_str).collect();
+        format!("namespace{} {}", if names.len() == 1 { "" } else { "s" }, names.join(", "))
     }
 
     /// The part that `names` mean; no names mean all of it.
@@ -74,6 +84,12 @@ impl Standing {
         let what = format!("nothing that is deployed is called `{name}`");
         let failure = Failure::request("wharf::names::not_deployed", what);
         if known.is_empty() {
+            let elsewhere = self.elsewhere.iter();
+            let failure = elsewhere.fold(failure, |failure, namespace| {
+                failure.help(format!(
+                    "the project is deployed in namespace `{namespace}`: `-n {namespace}`"
+                ))
+            });
             return failure.help("deploy the project: `wharf run`");
         }
         let near = known.iter().find(|known| strsim::damerau_levenshtein(known, name) <= 2);

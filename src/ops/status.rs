@@ -36,17 +36,25 @@ pub async fn status(place: &Place, names: &[String]) -> Result<bool, Failure> {
         })).collect::<Vec<_>>(),
         "workloads": statuses,
     });
-    let text = table(&head, &part, &statuses);
+    let text = match part.releases.is_empty() {
+        true => nothing(&head, &standing),
+        false => table(&head, &part, &statuses),
+    };
     place.reporter.tell(Report::Data { what: "status", text, data });
     cluster.close();
     Ok(statuses.iter().all(|status| status.messages.is_empty()))
 }
 
+fn nothing(head: &str, standing: &Standing) -> String {
+    let mut text = format!("{head}: nothing is deployed in {}\n", standing.where_looked());
+    for namespace in &standing.elsewhere {
+        text.push_str(&format!("one is in namespace {namespace}: `wharf status -n {namespace}`\n"));
+    }
+    text
+}
+
 /// Releases, then workloads, each a row; what a workload waits for stands below it.
 pub(super) fn table(head: &str, part: &Part, statuses: &[WorkloadStatus]) -> String {
-    if part.releases.is_empty() {
-        return format!("{head}: nothing is deployed\n");
-    }
     let mut text = format!("{head}\n");
     let releases = part.releases.iter().map(|((namespace, name), release)| {
         let revision = release.revision.map(|revision| format!("revision {revision}"));

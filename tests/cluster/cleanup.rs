@@ -99,7 +99,8 @@ fn data_goes_with_the_session_stays_on_request_and_stays_where_it_was_before() {
     assert_eq!(others.collect::<Vec<_>>(), Vec::<String>::new(), "only data in{place}stays");
 
     // It was there before the next session, which therefore leaves it alone.
-    session(&project, &["dev"]);
+    let told = session(&project, &["dev"]);
+    assert!(!told.contains("volume claims go"), "nothing that goes is named: {told}");
     assert_eq!(kubectl(&claims), both);
     Inventory::take(&project).assert_same(&kept);
 

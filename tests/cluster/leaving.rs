@@ -1,6 +1,6 @@
 //! Leaving at any moment, by any way: the cluster, the Engine, ports and processes are as before.
 
-use crate::support::{Inventory, Project, Wharf, get, kubectl, output, wait_for};
+use crate::support::{Inventory, Project, Wharf, get, kubectl, output, said, wait_for};
 
 /// A service whose build, hook and start can each be made to last.
 struct Slow {
@@ -280,6 +280,23 @@ fn cleanup_can_be_declined() {
         "jsonpath={.status.readyReplicas}",
     ];
     assert_eq!(kubectl(&ready), "1");
+    // It is left as `run` leaves it: neither a `run` nor a session that goes again changes that.
+    let (status, told) = Wharf::run(&project, &["run"]);
+    assert_eq!(status.code(), Some(0));
+    assert!(told.iter().all(|report| report["news"] != "deploying"), "{told:#?}");
+    let mut wharf = Wharf::start(&project, &["dev"]);
+    assert_eq!(wharf.round(), 0);
+    assert_eq!(wharf.interrupt(), Some(0));
+    assert_eq!(kubectl(&ready), "1");
+    // Whoever looks in the wrong place is told the right one.
+    let place = project.namespace();
+    let told = said(&project, &["delete", "-n", "default"]);
+    assert!(told.contains("nothing of `hello` is left in namespace default on"), "{told}");
+    let way = format!("a `hello` is deployed in namespace {place}: `wharf delete -n {place}`");
+    assert!(told.contains(&way), "{told}");
+    let told = said(&project, &["status", "-n", "default"]);
+    let way = format!("one is in namespace {place}: `wharf status -n {place}`");
+    assert!(told.contains(&way), "{told}");
     let (status, _) = Wharf::run(&project, &["delete"]);
     assert_eq!(status.code(), Some(0));
 }

@@ -115,7 +115,7 @@ impl House {
         let tools = tools.clone();
         Ok(Self {
             render: OnceCell::new(),
-            standing: request.goal != Goal::Watching,
+            standing: request.goal != Goal::Watching || !request.cleanup,
             said: Mutex::default(),
             _lock: lock,
             _beside: beside,

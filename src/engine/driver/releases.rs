@@ -320,6 +320,13 @@ async fn deployed(
             return Err(End::Failed(failure.relative_to(&work.project.root)));
         }
     };
+    if deployed.too_large_to_keep {
+        let name = &work.release;
+        let what = format!("the manifests of `{name}` are too large to be kept in the cluster");
+        let help =
+            "`wharf dev` will leave what it changes in them as it is; split them up".to_owned();
+        work.reporter.warn(what, Some(help));
+    }
     if !hooks.after.is_empty() {
         // They are for what was deployed, not for the pods that it replaces.
         let objects: Vec<Value> = deployed.inventory.iter().map(ObjectRef::to_value).collect();

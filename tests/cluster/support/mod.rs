@@ -15,7 +15,7 @@ pub(crate) use count::{ApiCount, EngineCount, HelmCount};
 pub(crate) use inventory::Inventory;
 pub(crate) use project::{Project, free_port};
 pub(crate) use stand_in::StandIn;
-pub(crate) use wharf::Wharf;
+pub(crate) use wharf::{Wharf, said};
 
 /// How long anything may take on a machine that is busy with other things.
 pub(crate) const LIMIT: Duration = Duration::from_secs(180);

@@ -207,11 +207,24 @@ impl Drop for Wharf {
 
 /// The command that starts wharf in `project`, with places of its own for everything it keeps.
 pub(crate) fn command(project: &Project, args: &[&str]) -> Command {
+    let mut command = bare(project);
+    command.args(["--json", "-n", project.namespace()]).args(args);
+    command
+}
+
+/// What `wharf ARGS` writes for people, wherever the arguments say; it must succeed.
+pub(crate) fn said(project: &Project, args: &[&str]) -> String {
+    let output = bare(project).args(args).output().expect("wharf starts");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert!(output.status.success(), "{args:?}: {said}");
+    said
+}
+
+fn bare(project: &Project) -> Command {
     let mut command = Command::new(program());
     command
         .current_dir(project.folder())
-        .args(["--json", "-n", project.namespace()])
-        .args(args)
         .env("XDG_STATE_HOME", project.home().join("state"))
         .env("XDG_CACHE_HOME", project.home().join("cache"))
         .env("XDG_RUNTIME_DIR", project.home().join("run"))
