@@ -14,6 +14,8 @@ mod failed_step;
 mod hash;
 mod inputs;
 mod remote;
+#[cfg(test)]
+mod remote_tests;
 mod run;
 mod scope;
 pub mod tag;

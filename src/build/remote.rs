@@ -13,6 +13,7 @@ use rustls_platform_verifier::ConfigVerifierExt as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
+use crate::dockerfile::clean;
 use crate::tools::Tools;
 
 /// What servers said, so that not every save asks them again.
@@ -102,7 +103,11 @@ fn redirected(from: &Uri, location: &str) -> Option<Uri> {
         Some(_) => location.to_owned(),
         None => {
             let folder = from.path().rsplit_once('/').map_or("", |(folder, _)| folder);
-            format!("{folder}/{location}")
+            let (path, query) = match location.split_once('?') {
+                Some((path, query)) => (path, format!("?{query}")),
+                None => (location, String::new()),
+            };
+            format!("{}{query}", clean(&format!("{folder}/{path}")))
         }
     };
     format!("{}://{}{path}", from.scheme_str()?, from.authority()?).parse().ok()
@@ -136,12 +141,14 @@ where
         .header(USER_AGENT, "wharf")
         .body(Empty::<Bytes>::new())
         .ok()?;
-    // The connection is driven right here and ends with this call.
-    tokio::select! {
-        answer = sender.send_request(request) => {
-            let answer = answer.ok()?;
-            Some((answer.status(), answer.headers().clone()))
-        }
-        _ = connection => None,
-    }
+    // The connection is driven right here and ends with this call. It may end right after its
+    // only answer, which still counts.
+    let mut answer = std::pin::pin!(sender.send_request(request));
+    let answer = tokio::select! {
+        biased;
+        answer = &mut answer => answer,
+        _ = connection => answer.await,
+    };
+    let answer = answer.ok()?;
+    Some((answer.status(), answer.headers().clone()))
 }
