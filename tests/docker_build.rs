@@ -21,7 +21,8 @@ use wharf::build::{
 use wharf::docker::{Credentials, Engine};
 use wharf::files::StatCache;
 use wharf::model::{
-    ArtifactName, BuildSecret, ContentHash, ImageRef, Platform, SecretSource, SshAgent,
+    Artifact, ArtifactName, BuildSecret, Builder, ContentHash, DockerBuild, Hooks, ImageRef,
+    Platform, SecretSource, SshAgent,
 };
 use wharf::report::ArtifactNews;
 use wharf::tools::Tools;
@@ -150,6 +151,14 @@ async fn an_image_is_made_of_the_files_and_nothing_is_left_behind() {
     std::os::unix::fs::symlink("b.sh", project.context.path().join("dir/link")).unwrap();
     let script = project.context.path().join("dir/b.sh");
     std::fs::set_permissions(script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    // What the hash knows of a mode is what is sent: set-id and sticky bits, and no one's umask.
+    for (name, mode) in [("suid", 0o4775), ("sgid", 0o2755), ("wide", 0o666), ("own", 0o600)] {
+        project.write(&format!("dir/modes/{name}"), name);
+        let path = project.context.path().join("dir/modes").join(name);
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let modes = project.context.path().join("dir/modes");
+    std::fs::set_permissions(modes, std::fs::Permissions::from_mode(0o1777)).unwrap();
     let dockerfile = format!("{BASE}COPY a.txt /a.txt\nCOPY dir /dir\nRUN echo made > /made\n");
 
     let before = open_files();
@@ -157,6 +166,8 @@ async fn an_image_is_made_of_the_files_and_nothing_is_left_behind() {
     assert_eq!(built.steps, 3);
     let shown = project.run("cat /a.txt; /dir/link; stat -c '%a %u:%g' /dir/b.sh; cat /made").await;
     assert_eq!(shown, "onetwo\n755 0:0\nmade");
+    let modes = project.run("cd /dir/modes; stat -c '%n %a' . own sgid suid wide").await;
+    assert_eq!(modes, ". 1755\nown 600\nsgid 2755\nsuid 4755\nwide 644");
     assert_eq!(project.build(&dockerfile).await.unwrap(), Built { cached: 3, steps: 3 });
     for _ in 0..5 {
         project.build(&dockerfile).await.unwrap();
@@ -263,6 +274,25 @@ async fn cancelling_ends_the_command_and_leaves_nothing() {
     settled(|| processes("sleep 4242") == 0).await;
     settled(|| open_files() == before && alive_tasks() == 0).await;
 
+    // Again and again, at other moments: while files go over, while it runs.
+    for number in 0..20 {
+        project.write("big", &format!("{number} {}", "x".repeat(8 << 20)));
+        let text = format!("{BASE}COPY big /\nRUN echo {number} && sleep 4242\n");
+        let (docker, cancel) = (project.docker(&text), CancellationToken::new());
+        let started = async {
+            if number % 2 == 0 {
+                settled(|| processes("sleep 4242") == 1).await;
+            } else {
+                tokio::task::yield_now().await;
+            }
+            cancel.cancel();
+        };
+        let (built, ()) = tokio::join!(project.build_with(docker, &cancel), started);
+        assert!(matches!(built, Err(BuildError::Cancelled { .. })), "{built:?}");
+    }
+    settled(|| processes("sleep 4242") == 0).await;
+    settled(|| open_files() == before && alive_tasks() == 0).await;
+
     let dropped = project.docker(&format!("{BASE}RUN echo again && sleep 4242\n"));
     let token = CancellationToken::new();
     tokio::select! {
@@ -338,6 +368,68 @@ async fn an_ssh_agent_is_forwarded() {
     build.await.unwrap();
     assert_eq!(project.run("cat /said").await, "b'pong'");
     project.clean().await;
+}
+
+/// An image that holds `content` in `/which`.
+async fn base(project: &Project, name: &str, content: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("which"), content).unwrap();
+    std::fs::write(folder.path().join("Dockerfile"), "FROM busybox:1.36\nCOPY which /\n").unwrap();
+    let args = ["build", "-q", "-t", name, folder.path().to_str().unwrap()];
+    project.scope.tools.command("docker").args(args).run().await.unwrap();
+}
+
+/// The tag stays what it is; what it means does not. A Skaffold user gets the stale image here.
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn another_image_behind_the_name_of_a_base_is_built_from() {
+    let project = Project::new("rebase");
+    let name = "wharf-test/rebase-base:1";
+    project.write("Dockerfile", &format!("FROM {name}\nRUN true\n"));
+    let context = project.context.path().to_owned();
+    let artifact = Artifact {
+        name: ArtifactName::parse(project.image.repository()).unwrap(),
+        builder: Builder::Docker(DockerBuild {
+            dockerfile: context.join("Dockerfile"),
+            context,
+            target: None,
+            args: BTreeMap::new(),
+            secrets: Vec::new(),
+            ssh: Vec::new(),
+            contexts: BTreeMap::new(),
+            network: None,
+            add_hosts: Vec::new(),
+        }),
+        needs: std::collections::BTreeSet::new(),
+        platform: None,
+        hooks: Hooks::default(),
+        also_tagged: None,
+    };
+    let none = BTreeMap::new();
+    let hash = async || wharf::build::hash(&project.scope, &artifact, &none).await.unwrap();
+    let build = async |inputs: &BuildInputs| {
+        let (tell, cancel) = (|_| {}, CancellationToken::new());
+        wharf::build::build(&project.scope, inputs, &project.image, false, &tell, &cancel).await
+    };
+    base(&project, name, "one").await;
+    let one = hash().await;
+    assert_eq!(hash().await.hash, one.hash);
+    build(&one).await.unwrap();
+    assert_eq!(project.run("cat /which").await, "one");
+
+    base(&project, name, "two").await;
+    let two = hash().await;
+    assert_eq!(wharf::build::why(Some(&one.digest), &two), format!("base image {name} changed"));
+    // What was hashed before is no longer what a build would take.
+    let stale = build(&one).await;
+    assert!(matches!(stale, Err(BuildError::Stale { .. })), "{stale:?}");
+    build(&two).await.unwrap();
+    assert_eq!(project.run("cat /which").await, "two");
+
+    base(&project, name, "one").await;
+    assert_eq!(hash().await.hash, one.hash, "back to the first, the first tag");
+    project.clean().await;
+    project.scope.engine.untag(&ImageRef::parse(name).unwrap(), false).await.unwrap();
 }
 
 #[tokio::test]
