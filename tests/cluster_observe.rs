@@ -289,7 +289,7 @@ async fn what_no_time_can_mend_ends_the_wait_with_its_reason() {
         let mut cases: Vec<(Vec<Value>, &[&str], u64)> = Vec::new();
         let image = |image: &str, policy: &str| json!({"image": image, "imagePullPolicy": policy});
         cases.push((vec![deployment("pull", 1, image("registry.invalid/nope:1", "IfNotPresent"))],
-            &["image_not_pulled", "deployment/pull: container `pull` image `registry.invalid/nope:1` cannot be pulled"],
+            &["image_not_pulled", "deployment/pull: container `pull`: image `registry.invalid/nope:1` cannot be pulled"],
             60,
         ));
         cases.push((vec![deployment("never", 1, image("nope:1", "Never"))],
@@ -307,7 +307,7 @@ async fn what_no_time_can_mend_ends_the_wait_with_its_reason() {
         volume["spec"]["template"]["spec"]["volumes"] =
             json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
         cases.push((vec![claim("data", "nonesuch"), volume],
-            &["unbound_claim", "claim `data` is unbound: storageclass.storage.k8s.io \"nonesuch\" not found", "kubectl get storageclass"],
+            &["unbound_claim", "claim/data is unbound: storageclass.storage.k8s.io \"nonesuch\" not found", "kubectl get storageclass"],
             30,
         ));
         let mut key = shell("sleep 3600");
