@@ -155,10 +155,14 @@ fn note(error: &notify::Error) -> String {
     let is_instance = |error: &std::io::Error| matches!(error.raw_os_error(), Some(23 | 24));
     // ENOSPC means the number of watches here, not the disk.
     let is_watch = |error: &std::io::Error| error.raw_os_error() == Some(28);
-    let ((name, now), wanted) = match &error.kind {
-        ErrorKind::MaxFilesWatch => (limit("max_user_watches"), 524_288),
-        ErrorKind::Io(error) if is_watch(error) => (limit("max_user_watches"), 524_288),
-        ErrorKind::Io(error) if is_instance(error) => (limit("max_user_instances"), 1024),
+    let ((name, now), wanted, of) = match &error.kind {
+        ErrorKind::MaxFilesWatch => (limit("max_user_watches"), 524_288, "watched files"),
+        ErrorKind::Io(error) if is_watch(error) => {
+            (limit("max_user_watches"), 524_288, "watched files")
+        }
+        ErrorKind::Io(error) if is_instance(error) => {
+            (limit("max_user_instances"), 1024, "programs that watch files")
+        }
         _ => {
             return format!(
                 "the system does not watch files here ({error}); saves are looked for instead"
@@ -166,7 +170,7 @@ fn note(error: &notify::Error) -> String {
         }
     };
     format!(
-        "the system's limit on watched files is reached (fs.inotify.{name} = {now}); saves are \
+        "the system's limit on {of} is reached (fs.inotify.{name} = {now}); saves are \
          looked for instead, which is slower. Raise it: `sudo sysctl fs.inotify.{name}={wanted}`"
     )
 }

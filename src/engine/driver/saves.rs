@@ -25,6 +25,8 @@ pub(super) struct Saves {
 struct Watching {
     watcher: Watcher,
     change_rx: mpsc::Receiver<ChangeSet>,
+    /// Why saves are noticed late, as told at the start.
+    told: Vec<String>,
     /// What releases depend on beyond their configuration, as last told to the watcher.
     further: BTreeSet<PathBuf>,
 }
@@ -39,10 +41,12 @@ impl Saves {
         let options = WatchOptions { poll: request.poll };
         let (watcher, change_rx, notes) =
             Watcher::start(WatchScope::of(project, &[]), options).await;
-        for note in notes {
-            reporter.warn(note, None);
+        for note in &notes {
+            reporter.warn(note.clone(), None);
         }
-        Self { watching: Some(Watching { watcher, change_rx, further: BTreeSet::new() }) }
+        Self {
+            watching: Some(Watching { watcher, change_rx, told: notes, further: BTreeSet::new() }),
+        }
     }
 
     /// The next save. Safe to drop at any time.
@@ -88,8 +92,9 @@ impl Saves {
 
     /// Says that saves are waited for.
     pub(super) fn tell_watching(&self, reporter: &Reporter) {
-        let Some(Watching { watcher, .. }) = &self.watching else { return };
-        reporter.tell(Report::Watching { files: watcher.files(), note: watcher.note() });
+        let Some(Watching { watcher, told, .. }) = &self.watching else { return };
+        let note = watcher.note().filter(|note| !told.contains(note));
+        reporter.tell(Report::Watching { files: watcher.files(), note });
     }
 }
 

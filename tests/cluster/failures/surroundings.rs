@@ -84,20 +84,31 @@ fn helm_is_missing_and_a_port_is_taken() {
 #[test]
 #[ignore = "needs a cluster"]
 fn the_limit_on_watches_is_reached() {
-    let project = Project::hello();
-    let script = "echo 2 > /proc/sys/user/max_inotify_watches";
+    let told = without_watches("echo 2 > /proc/sys/user/max_inotify_watches");
+    insta::assert_snapshot!(told, @"the system's limit on watched files is reached (fs.inotify.max_user_watches = N); saves are looked for instead, which is slower. Raise it: `sudo sysctl fs.inotify.max_user_watches=524288`");
+    let told = without_watches("echo 0 > /proc/sys/user/max_inotify_instances");
+    insta::assert_snapshot!(told, @"the system's limit on programs that watch files is reached (fs.inotify.max_user_instances = N); saves are looked for instead, which is slower. Raise it: `sudo sysctl fs.inotify.max_user_instances=1024`");
+}
+
+/// A session in a user namespace with a limit of its own: what it says of that. Saves are noticed
+/// all the same.
+fn without_watches(script: &str) -> String {
+    let project = Project::web();
     let mut wharf = Wharf::start_apart(&project, script, &["dev"]);
     let note = wharf.next("the note", |told| {
         (told["report"] == "warning").then(|| told["text"].as_str().map(str::to_owned))?
     });
-    let number = regex::Regex::new(r"max_user_watches = \d+").expect("it is a pattern");
-    insta::assert_snapshot!(number.replace(&note, "max_user_watches = N"), @"the system's limit on watched files is reached (fs.inotify.max_user_watches = N); saves are looked for instead, which is slower. Raise it: `sudo sysctl fs.inotify.max_user_watches=524288`");
-    let port = wharf.port("service/hello");
+    let port = wharf.port("service/web");
     assert_eq!(wharf.round(), 0);
-    project.edit("app.py", "hello from wharf", "hello again");
+    let again = format!("{} again", project.namespace());
+    project.write("www/index.html", &again);
     assert_eq!(wharf.round(), 0);
-    wait_for("the edit", || (get(port, "/")? == "hello again").then_some(()));
+    wait_for("the edit", || (get(port, "/")? == again).then_some(()));
+    let watching = wharf.reports().into_iter().find(|told| told["report"] == "watching");
+    assert!(watching.is_some_and(|told| told["note"].is_null()), "it is told once");
     assert_eq!(wharf.interrupt(), Some(0));
+    let number = regex::Regex::new(r"(max_user_\w+) = \d+").expect("it is a pattern");
+    number.replace(&note, "$1 = N").into_owned()
 }
 
 #[test]
