@@ -34,6 +34,12 @@ pub enum Report {
         artifacts: usize,
         /// How many releases the goal needs.
         releases: usize,
+        /// The names of all images of the project that the goal may touch.
+        artifact_names: Vec<ArtifactName>,
+        /// The names of all releases of the project that the goal may touch.
+        release_names: Vec<ReleaseName>,
+        /// The names that were asked for; empty: the whole project.
+        asked_for: Vec<String>,
         /// The configuration file's name, absent where there is none.
         file: Option<String>,
     },

@@ -111,6 +111,11 @@ impl Line {
         out.push('\n');
     }
 
+    /// How many columns of a terminal it takes.
+    pub(super) fn columns(&self) -> usize {
+        self.parts.iter().map(|(_, text)| columns(text)).sum()
+    }
+
     /// The line, cut so that it fits into `width` columns of a terminal.
     pub(super) fn cut(mut self, width: usize) -> Self {
         let mut left = width;

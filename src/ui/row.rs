@@ -28,7 +28,7 @@ pub(super) enum Done {
 }
 
 /// Which sort of thing a row is about; the same name may stand for one of each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Sort {
     Artifact,
     Release,
@@ -82,7 +82,7 @@ impl Row {
             Done::Live { took } => row(start, Tone::Good, "live", Some(*took), ""),
         };
         for done in rest {
-            line = line.and(GAP).and(done.brief());
+            line = line.and(GAP).and(done.brief(true));
         }
         Some(line)
     }
@@ -97,17 +97,21 @@ impl Row {
         Some(row(start, Tone::Busy, doing.verb, ran, &doing.detail).faint())
     }
 
-    /// The steps of a round in one line: `built 0.11s · loaded 0.08s, 12 KB of 212 MB`.
-    pub(super) fn steps(&self) -> Vec<String> {
-        self.done.iter().map(Done::brief).collect()
+    /// The steps of a round in one line: `built 0.11s · loaded 0.08s, 12 KB of 212 MB`, or without
+    /// the sizes.
+    pub(super) fn steps(&self, with_sizes: bool) -> Vec<String> {
+        self.done.iter().map(|done| done.brief(with_sizes)).collect()
     }
 }
 
 impl Done {
-    fn brief(&self) -> String {
+    fn brief(&self, with_sizes: bool) -> String {
         match self {
             Self::Unchanged { .. } => "unchanged".to_owned(),
             Self::Built { took, .. } => format!("built {}", seconds(*took)),
+            Self::Delivered { how, took, .. } if !with_sizes => {
+                format!("{how} {}", seconds(*took))
+            }
             Self::Delivered { how, sent_bytes, total_bytes, took } => {
                 let sizes = sizes(*sent_bytes, *total_bytes);
                 let comma = if sizes.is_empty() { "" } else { ", " };

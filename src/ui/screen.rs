@@ -16,8 +16,10 @@ pub(super) struct Screen<O, E> {
     stderr: E,
     colour_stdout: bool,
     colour_stderr: bool,
-    /// Rows of the redrawn part that stand on the terminal.
-    drawn: usize,
+    /// Columns of each row of the redrawn part that stands on the terminal.
+    drawn: Vec<usize>,
+    /// Columns of the terminal.
+    width: usize,
     /// What the next flush will write to stderr.
     pending: String,
     /// Stdout's reader has gone.
@@ -26,8 +28,13 @@ pub(super) struct Screen<O, E> {
 
 impl<O: Write, E: Write> Screen<O, E> {
     pub(super) fn new(stdout: O, stderr: E, colour_stdout: bool, colour_stderr: bool) -> Self {
-        let (drawn, pending, closed) = (0, String::new(), false);
-        Self { stdout, stderr, colour_stdout, colour_stderr, drawn, pending, closed }
+        let (drawn, width, pending, closed) = (Vec::new(), usize::MAX, String::new(), false);
+        Self { stdout, stderr, colour_stdout, colour_stderr, drawn, width, pending, closed }
+    }
+
+    /// Notes how wide the terminal is.
+    pub(super) fn fit(&mut self, columns: usize) {
+        self.width = columns.max(1);
     }
 
     /// Whether lines on stdout may have colour.
@@ -76,13 +83,15 @@ impl<O: Write, E: Write> Screen<O, E> {
         let left = rows.len().saturating_sub(shown);
         for row in rows.into_iter().take(shown) {
             // One column less, since some terminals wrap when the last one is filled.
-            row.cut(width.saturating_sub(1)).write(self.colour_stderr, &mut self.pending);
-            self.drawn += 1;
+            let row = row.cut(width.saturating_sub(1));
+            self.drawn.push(row.columns());
+            row.write(self.colour_stderr, &mut self.pending);
         }
         if more > 0 {
             let rest = format!("and {left} more");
-            Line::of(super::line::Tone::Faint, rest).write(self.colour_stderr, &mut self.pending);
-            self.drawn += 1;
+            let row = Line::of(super::line::Tone::Faint, rest);
+            self.drawn.push(row.columns());
+            row.write(self.colour_stderr, &mut self.pending);
         }
         self.flush();
     }
@@ -98,10 +107,13 @@ impl<O: Write, E: Write> Screen<O, E> {
     }
 
     fn erase(&mut self) {
-        if self.drawn > 0 {
-            // Up to the first drawn row, then clear to the end of the screen.
-            self.pending.push_str(&format!("\x1b[{}A\r\x1b[J", self.drawn));
-            self.drawn = 0;
+        if self.drawn.is_empty() {
+            return;
         }
+        // A terminal that has become narrower has wrapped what was drawn.
+        let rows = self.drawn.drain(..).map(|columns| columns.div_ceil(self.width).max(1));
+        let rows: usize = rows.sum();
+        // Up to the first drawn row, then clear to the end of the screen.
+        self.pending.push_str(&format!("\x1b[{rows}A\r\x1b[J"));
     }
 }

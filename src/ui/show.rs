@@ -72,6 +72,8 @@ pub(super) struct Show<O, E> {
     board: Board,
     prefixes: Prefixes,
     options: UiOptions,
+    /// Columns and rows of the terminal, asked for anew each time.
+    window: fn() -> (usize, usize),
 }
 
 impl<O: Write, E: Write> Show<O, E> {
@@ -83,7 +85,14 @@ impl<O: Write, E: Write> Show<O, E> {
             takes_back: options.takes_back,
             keys: options.keys,
         };
-        Self { screen, board: Board::new(manner), prefixes: Prefixes::default(), options }
+        let (board, prefixes) = (Board::new(manner), Prefixes::default());
+        Self { screen, board, prefixes, options, window }
+    }
+
+    /// The same with a terminal of another size.
+    #[cfg(test)]
+    pub(super) fn in_window(self, window: fn() -> (usize, usize)) -> Self {
+        Self { window, ..self }
     }
 
     async fn run(&mut self, mut reports: Reports) {
@@ -115,6 +124,9 @@ impl<O: Write, E: Write> Show<O, E> {
 
     /// Shows one report; on a terminal [`Show::draw`] follows.
     pub(super) fn take(&mut self, report: &Report, now: Duration) {
+        if self.options.form == Form::Terminal {
+            self.fit((self.window)().0);
+        }
         if self.options.form == Form::Json {
             self.json(report);
             return;
@@ -141,12 +153,20 @@ impl<O: Write, E: Write> Show<O, E> {
 
     pub(super) fn draw(&mut self, now: Duration) {
         if self.options.form == Form::Terminal {
-            self.screen.draw(self.board.progress(now), window());
+            let window = (self.window)();
+            self.fit(window.0);
+            self.screen.draw(self.board.progress(now), window);
         } else {
             let lines = self.board.lasting(now);
             self.screen.say(&lines);
             self.screen.flush();
         }
+    }
+
+    /// Notes how wide the terminal is, which a person may change at any time.
+    fn fit(&mut self, columns: usize) {
+        self.screen.fit(columns);
+        self.board.fit(columns);
     }
 
     pub(super) fn end(&mut self) {

@@ -24,7 +24,8 @@ fn shown(form: Form, verbose: u8, reports: &[Report]) -> String {
     let mut show = Show::new(
         Screen::new(&mut stdout, &mut stderr, false, false),
         UiOptions { verbose, ..options(form) },
-    );
+    )
+    .in_window(|| (100, 24));
     for (second, report) in reports.iter().enumerate() {
         let now = Duration::from_secs(second as u64);
         show.take(report, now);
@@ -71,7 +72,8 @@ fn screen(text: &str) -> String {
 fn meanwhile(reports: &[Report]) -> String {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
     let mut show =
-        Show::new(Screen::new(&mut stdout, &mut stderr, false, false), options(Form::Terminal));
+        Show::new(Screen::new(&mut stdout, &mut stderr, false, false), options(Form::Terminal))
+            .in_window(|| (80, 24));
     for report in reports {
         show.take(report, Duration::ZERO);
         show.draw(Duration::from_millis(3400));
@@ -84,14 +86,12 @@ fn meanwhile(reports: &[Report]) -> String {
 fn the_start_of_dev_on_a_terminal() {
     assert_snapshot!(shown(Form::Terminal, 0, &start()), @r#"
     shop on kind-dev, namespace shop: 3 images, 2 releases (wharf.yaml)
-    api     unchanged         api:3f2a9c01b7de4410
     web     built      1.9s   web:77aa01c2d3e4f506   loaded 0.31s, 31 MB of 212 MB
-    db      unchanged         revision 3
     base    built      3.1s   base:9c01b7de44103f2a
     shop    deployed   1.2s   revision 8   (migrate hook 0.60s)   live 2.3s
     web     forwarded         http://127.0.0.1:8080
     api     forwarded         127.0.0.1:19000
-    done in 7.42s
+    done in 7.42s; unchanged: 1 image, 1 release
     watching 1,214 files; ctrl+c stops and takes everything back; ? shows keys
     "#);
 }
@@ -101,13 +101,11 @@ fn the_start_of_dev_in_a_log() {
     assert_snapshot!(shown(Form::Plain, 0, &start()), @r#"
     shop on kind-dev, namespace shop: 3 images, 2 releases (wharf.yaml)
     base    building          first build
-    api     unchanged         api:3f2a9c01b7de4410
     web     waits for         `base`
     base    built      3.1s   base:9c01b7de44103f2a
     web     building          base image `base` changed
     web     built      1.9s   web:77aa01c2d3e4f506
     web     loaded     0.31s  31 MB of 212 MB
-    db      unchanged         revision 3
     shop    deploying         image `web` changed
     shop    hook              job/migrate running
     shop    hook              job/migrate succeeded 0.60s
@@ -115,7 +113,7 @@ fn the_start_of_dev_in_a_log() {
     shop    live       2.3s
     web     forwarded         http://127.0.0.1:8080
     api     forwarded         127.0.0.1:19000
-    done in 7.42s
+    done in 7.42s; unchanged: 1 image, 1 release
     watching 1,214 files; ctrl+c stops and takes everything back
     "#);
 }
@@ -142,7 +140,6 @@ fn a_log_names_a_wait_once_it_lasts() {
 fn progress_is_shown_while_it_lasts() {
     assert_snapshot!(meanwhile(&in_progress()), @r#"
     shop on kind-dev, namespace shop: 3 images, 2 releases (wharf.yaml)
-    api     unchanged         api:3f2a9c01b7de4410
     base    built      3.1s   base:9c01b7de44103f2a
     web     building   3.4s   [2/5] RUN pip install -r requirements.txt
     db      settling   3.4s   statefulset/db: 0 of 1 ready
@@ -162,6 +159,97 @@ fn a_small_round_is_one_line_on_a_terminal() {
 }
 
 #[test]
+fn a_line_that_is_too_long_for_the_terminal_leaves_the_sizes_out() {
+    let narrow = |columns| {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let streams = Screen::new(&mut stdout, &mut stderr, false, false);
+        let mut show = Show::new(streams, options(Form::Terminal)).in_window(columns);
+        for report in &small_round()[..9] {
+            show.take(report, Duration::ZERO);
+            show.draw(Duration::ZERO);
+        }
+        drop(show);
+        screen(&String::from_utf8(stderr).unwrap())
+    };
+    assert_snapshot!(narrow(|| (80, 24)), @r#"
+    done in 1.00s
+    services/web/cart.py changed
+    web     built 0.11s · loaded 0.08s · deployed 0.20s · live 0.84s   total 1.10s
+    "#);
+    assert_snapshot!(narrow(|| (60, 24)), @r#"
+    done in 1.00s
+    services/web/cart.py changed
+    web     built      0.11s  web:88   loaded 0.08s, 12 KB of 212 MB
+    shop    deployed   0.20s  revision 9   live 0.84s
+    total 1.10s
+    "#);
+}
+
+#[test]
+fn what_a_narrower_terminal_has_wrapped_is_erased_too() {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let mut screen = Screen::new(&mut stdout, &mut stderr, false, false);
+    let row = |text: &str| super::line::Line::new().and(text);
+    screen.draw(vec![row(&"x".repeat(70)), row("short")], (80, 24));
+    screen.fit(30);
+    screen.draw(vec![], (30, 24));
+    drop(screen);
+    let text = String::from_utf8(stderr).unwrap();
+    assert!(text.ends_with("short\n\x1b[4A\r\x1b[J"), "{text:?}");
+}
+
+#[test]
+fn what_is_unchanged_is_counted_and_named_only_when_asked_for() {
+    let unchanged = [start()[0].clone(), start()[2].clone(), start()[10].clone()];
+    let live = release("db", ReleaseNews::Live { took: Duration::from_millis(20) });
+    let reports = [&unchanged[..], &[live, small_round()[0].clone()]].concat();
+    let [terminal, plain] = [Form::Terminal, Form::Plain].map(|form| shown(form, 0, &reports));
+    assert_eq!(terminal, plain);
+    assert_snapshot!(plain, @r#"
+    shop on kind-dev, namespace shop: 3 images, 2 releases (wharf.yaml)
+    done in 1.00s; unchanged: 1 image, 1 release
+    "#);
+    let [terminal, plain] = [Form::Terminal, Form::Plain].map(|form| shown(form, 1, &reports));
+    assert_eq!(terminal, plain);
+    assert_snapshot!(plain, @r#"
+    shop on kind-dev, namespace shop: 3 images, 2 releases (wharf.yaml)
+    api     unchanged         api:3f2a9c01b7de4410
+    db      unchanged         revision 3
+    done in 1.00s; unchanged: 1 image, 1 release
+    "#);
+}
+
+#[test]
+fn a_wait_for_the_start_is_over_when_it_has_begun() {
+    let waits = Report::Waiting { name: "wharf".into(), why: "the cluster to answer".into() };
+    let began = [waits.clone(), start()[0].clone()];
+    assert_eq!(meanwhile(&[waits]), "wharf   waits for         the cluster to answer\n");
+    assert!(!meanwhile(&began).contains("waits"), "{}", meanwhile(&began));
+}
+
+#[test]
+fn names_that_were_asked_for_are_in_the_first_line() {
+    let Report::Started { project, context, namespace, file, .. } = start()[0].clone() else {
+        panic!("the first report is `started`");
+    };
+    let names = |asked_for: &[&str], releases| Report::Started {
+        project: project.clone(),
+        context: context.clone(),
+        namespace: namespace.clone(),
+        artifacts: 1,
+        releases,
+        artifact_names: vec![],
+        release_names: vec![],
+        asked_for: asked_for.iter().map(|&name| name.to_owned()).collect(),
+        file: file.clone(),
+    };
+    assert_snapshot!(shown(Form::Plain, 0, &[names(&["api", "db"], 2), names(&[], 0)]), @r#"
+    shop on kind-dev, namespace shop: api, db (wharf.yaml)
+    shop on kind-dev, namespace shop: 1 image (wharf.yaml)
+    "#);
+}
+
+#[test]
 fn a_round_in_a_log_is_told_as_it_happens() {
     assert_snapshot!(shown(Form::Plain, 0, &small_round()), @r#"
     done in 1.00s
@@ -174,8 +262,7 @@ fn a_round_in_a_log_is_told_as_it_happens() {
     shop    live       0.84s
     total 1.10s
     services/web/cart.py changed
-    web     unchanged         web:88
-    total 0.02s
+    nothing to do: what runs is up to date
     "#);
 }
 
@@ -333,7 +420,7 @@ fn each_report_is_one_json_object() {
         assert!(value["report"].is_string(), "{line}");
     }
     assert_snapshot!(text, @r#"
-    {"report":"started","project":"shop","context":"kind-dev","namespace":"shop","artifacts":3,"releases":2,"file":"wharf.yaml"}
+    {"report":"started","project":"shop","context":"kind-dev","namespace":"shop","artifacts":3,"releases":2,"artifact_names":["api","base","web"],"release_names":["db","shop"],"asked_for":[],"file":"wharf.yaml"}
     {"report":"artifact","name":"base","news":"building","image":"x:1","why":"first build"}
     {"report":"artifact","name":"api","news":"unchanged","image":"api:3f2a9c01b7de4410","found":"nodes"}
     {"report":"waiting","name":"web","why":"`base`"}
@@ -401,6 +488,8 @@ fn each_report_is_one_json_object() {
     {"report":"data","what":"images","data":{"images":{"api":"api:1f3c"}}}
     {"report":"check","name":"docker","state":"ok","what":"Engine 20.10.24","help":[]}
     {"report":"check","name":"helm","state":"fail","what":"it is not on the PATH","help":["install Helm 3 or 4"]}
+    {"report":"release","name":"shop","news":"patched","seconds":0.05}
+    {"report":"release","name":"shop","news":"recorded","revision":10,"changed":[],"seconds":0.4}
     "#);
 }
 

@@ -127,9 +127,14 @@ async fn begin(request: &Request, tools: &Tools, reporter: &Reporter) -> Result<
     let undo = journal.as_ref().map(Journal::owed).unwrap_or_default();
     let house = House::open(request, &project, tools, cluster, state, journal, lock).await?;
     options.pushes = house.delivery == Some(Delivery::Push);
-    tell_started(&house, &project, reporter);
+    tell_started(&house, &project, request, reporter)?;
     for note in notes {
         reporter.note(note);
+    }
+    for name in request.given.keys().filter(|name| !project.artifacts.contains_key(*name)) {
+        let known = project.artifacts.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+        let help = format!("images of `{}`: {}", project.name, known.join(", "));
+        reporter.warn(format!("the given image `{name}` is none of this project's"), Some(help));
     }
     Ok(Start { house, project, options, undo })
 }
@@ -182,7 +187,12 @@ async fn connect(request: &Request, project: &Project, tools: &Tools) -> Result<
     Cluster::connect(&options, tools).await.map_err(|error| error.failure())
 }
 
-fn tell_started(house: &House, project: &Project, reporter: &Reporter) {
+fn tell_started(
+    house: &House,
+    project: &Project,
+    request: &Request,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
     let (context, namespace) = match &house.cluster {
         Some(cluster) => (cluster.context().to_string(), cluster.namespace().to_string()),
         None => (String::new(), String::new()),
@@ -191,12 +201,28 @@ fn tell_started(house: &House, project: &Project, reporter: &Reporter) {
         Origin::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
         Origin::Inferred => None,
     };
+    // Which releases use a named image is not known yet. For images alone they do not matter.
+    let (artifact_names, release_names) = match request.goal {
+        Goal::Images => {
+            let graph = Graph::new(project).map_err(|error| error.failure())?;
+            let selection = graph.select(&request.names).map_err(|error| error.failure())?;
+            (selection.artifacts.into_iter().collect::<Vec<_>>(), Vec::new())
+        }
+        _ => (
+            project.artifacts.keys().cloned().collect(),
+            project.releases.keys().cloned().collect(),
+        ),
+    };
     reporter.tell(Report::Started {
         project: project.name.to_string(),
         context,
         namespace,
-        artifacts: project.artifacts.len(),
-        releases: project.releases.len(),
+        artifacts: artifact_names.len(),
+        releases: release_names.len(),
+        artifact_names,
+        release_names,
+        asked_for: request.names.clone(),
         file,
     });
+    Ok(())
 }

@@ -69,6 +69,11 @@ pub(super) fn start() -> Vec<Report> {
             namespace: "shop".into(),
             artifacts: 3,
             releases: 2,
+            artifact_names: ["api", "base", "web"]
+                .map(|name| ArtifactName::parse(name).unwrap())
+                .into(),
+            release_names: ["db", "shop"].map(|name| ReleaseName::parse(name).unwrap()).into(),
+            asked_for: vec![],
             file: Some("wharf.yaml".into()),
         },
         building("base", "first build"),
@@ -305,6 +310,14 @@ pub(super) fn data() -> Vec<Report> {
     ]
 }
 
+pub(super) fn without_helm() -> Vec<Report> {
+    let (changed, took) = (vec![], secs(0.4));
+    vec![
+        release("shop", ReleaseNews::Patched { took: secs(0.05) }),
+        release("shop", ReleaseNews::Recorded { revision: Some(10), changed, took }),
+    ]
+}
+
 pub(super) fn every_report() -> Vec<Report> {
     let mut all = start();
     all.extend(large_round());
@@ -313,5 +326,6 @@ pub(super) fn every_report() -> Vec<Report> {
     all.extend(leaving(true));
     all.extend(verbose());
     all.extend(data());
+    all.extend(without_helm());
     all
 }

@@ -2,11 +2,18 @@
 //!
 //! On a terminal a row is held in the part that is redrawn until it is finished, so that each
 //! image and release takes one line; elsewhere every step is a line at once.
+//!
+//! `round` says how a round ended, `ends` how the session began and ended, `running` what becomes
+//! of ports and pods.
 
-use std::collections::BTreeMap;
+mod ends;
+mod round;
+mod running;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::{Leftover, ObjectRef};
+use crate::model::ObjectRef;
 use crate::report::{ArtifactNews, Failure, ForwardNews, ReleaseNews, Report};
 
 use super::amount::{count, seconds, several};
@@ -55,6 +62,12 @@ pub(super) struct Board {
     width: usize,
     /// The round that began with the start is not over.
     first: bool,
+    /// Something was done in this round.
+    acted: bool,
+    /// What the round found as it is wanted.
+    unchanged: BTreeSet<(Sort, String)>,
+    /// Columns of the terminal; absent where a line may have any length.
+    columns: Option<usize>,
     /// What each image was at the end of the last round without a failure.
     live: BTreeMap<String, String>,
     /// What each image was delivered as since.
@@ -70,6 +83,9 @@ impl Board {
             settling: BTreeMap::new(),
             width: *NAME.start(),
             first: true,
+            acted: false,
+            unchanged: BTreeSet::new(),
+            columns: None,
             live: BTreeMap::new(),
             delivered: BTreeMap::new(),
         }
@@ -89,7 +105,7 @@ impl Board {
 
     fn lines(&mut self, report: &Report, now: Duration) -> Vec<Line> {
         match report {
-            Report::Started { .. } => started(report),
+            Report::Started { .. } => self.started(report),
             Report::Artifact { name, news } => self.artifact(name.as_str(), news, now),
             Report::Release { name, news } => self.release(name.as_str(), news, now),
             Report::Changed { paths, count, ignored } => self.changed(paths, *count, *ignored),
@@ -110,6 +126,11 @@ impl Board {
             // Shown by others: they are no part of the loop.
             Report::Log(_) | Report::Data { .. } | Report::Check(_) => Vec::new(),
         }
+    }
+
+    /// Notes how wide the terminal is.
+    pub(super) fn fit(&mut self, columns: usize) {
+        self.columns = Some(columns);
     }
 
     /// What is going on, for the part of the screen that is redrawn.
@@ -151,7 +172,13 @@ impl Board {
         if self.manner.quiet || !self.manner.hold {
             return Vec::new();
         }
-        rows.iter().filter_map(|row| row.result(self.width)).collect()
+        self.results(&rows)
+    }
+
+    /// The lines of rows; what was as it is wanted is worth one only when more is to be said.
+    fn results(&self, rows: &[Row]) -> Vec<Line> {
+        let told = rows.iter().filter(|row| !row.is_unchanged() || self.manner.verbose > 0);
+        told.filter_map(|row| row.result(self.width)).collect()
     }
 
     fn row(&mut self, sort: Sort, name: &str) -> &mut Row {
@@ -189,11 +216,19 @@ impl Board {
     /// Notes that `done` came about; `ends` says whether it was the row's last step.
     fn done(&mut self, sort: Sort, name: &str, done: Done, ends: bool) -> Vec<Line> {
         let (hold, first) = (self.manner.hold, self.first);
+        let is_unchanged = matches!(done, Done::Unchanged { .. });
+        if is_unchanged {
+            self.unchanged.insert((sort, name.to_owned()));
+        } else {
+            self.unchanged.remove(&(sort, name.to_owned()));
+            self.acted = true;
+        }
+        let told = !is_unchanged || self.manner.verbose > 0;
         let row = self.row(sort, name);
         row.doing = None;
         if !hold {
             let width = self.width;
-            return vec![row::single(name, width, done)];
+            return if told { vec![row::single(name, width, done)] } else { Vec::new() };
         }
         row.done.push(done);
         // Later rounds are held to their end: a small one is told in one line.
@@ -208,14 +243,15 @@ impl Board {
         }
         let over = |row: &mut Row| row.sort == Sort::Artifact && row.doing.is_none();
         let rows: Vec<Row> = self.rows.extract_if(.., over).collect();
-        rows.iter().filter_map(|row| row.result(self.width)).collect()
+        self.results(&rows)
     }
 
     /// Takes the row off the board and returns its line.
     fn finish(&mut self, sort: Sort, name: &str) -> Vec<Line> {
         let found = self.rows.iter().position(|row| row.sort == sort && row.name == name);
-        let line = found.and_then(|index| self.rows.remove(index).result(self.width));
-        line.filter(|_| self.manner.hold).into_iter().collect()
+        let row = found.map(|index| self.rows.remove(index));
+        let row = row.filter(|_| self.manner.hold);
+        self.results(row.as_slice())
     }
 
     fn artifact(&mut self, name: &str, news: &ArtifactNews, now: Duration) -> Vec<Line> {
@@ -334,8 +370,13 @@ impl Board {
                 self.recorded(name, *revision, changed)
             }
             ReleaseNews::Settling { waits } => {
+                self.unchanged.remove(&(sort, name.to_owned()));
                 let waits: Vec<_> = waits.iter().map(|wait| plain(wait)).collect();
                 self.settles(name, waits.join("; "), now)
+            }
+            // What is unchanged and needs no waiting was ready all the time.
+            ReleaseNews::Live { .. } if self.unchanged.contains(&(sort, name.to_owned())) => {
+                self.finish(sort, name)
             }
             ReleaseNews::Live { took } => {
                 self.settling.remove(name);
@@ -440,93 +481,6 @@ impl Board {
         vec![Line::of(Tone::Faint, format!("{text} changed{note}"))]
     }
 
-    fn forward(&mut self, target: &str, news: &ForwardNews) -> Vec<Line> {
-        let target = plain(target);
-        let name = target.rsplit('/').next().unwrap_or_default();
-        self.widen(name);
-        match news {
-            ForwardNews::Open { local, remote } => {
-                let address = address(local, remote);
-                vec![row::other(name, self.width, Tone::Good, "forwarded", &address)]
-            }
-            ForwardNews::Closed if self.manner.verbose == 0 => Vec::new(),
-            ForwardNews::Closed => {
-                vec![row::other(name, self.width, Tone::Faint, "closed", &target)]
-            }
-            ForwardNews::Failed(failure) => {
-                let start = Line::new().column(Tone::Strong, name, self.width).and("  ");
-                let start = start.with(Tone::Bad, "failed: ");
-                failure::lines(start, failure, self.width + 2)
-            }
-        }
-    }
-
-    fn pod(&mut self, report: &Report) -> Vec<Line> {
-        let Report::Pod { workload, pod, container, what, last_lines, mended } = report else {
-            return Vec::new();
-        };
-        let name = workload.as_ref().map_or(pod, |workload| &workload.name);
-        self.widen(name);
-        if *mended {
-            let detail = format!("pod {pod} is well again");
-            return vec![row::other(name, self.width, Tone::Good, "mended", &detail)];
-        }
-        let container = container.as_ref().map(|name| format!(", container {name}"));
-        let place = format!("pod {pod}{}: ", container.unwrap_or_default());
-        let start = Line::new().column(Tone::Strong, name, self.width).and("  ");
-        let first = start.with(Tone::Bad, "trouble: ").and(format!("{place}{}", plain(what)));
-        let blanks = " ".repeat(self.width + 4);
-        let below =
-            last_lines.iter().map(|line| Line::new().and(format!("{blanks}{}", plain(line))));
-        std::iter::once(first).chain(below).collect()
-    }
-
-    fn round(&mut self, took: Duration, failed: usize, first: bool) -> Vec<Line> {
-        self.first = false;
-        if failed == 0 {
-            self.live.append(&mut self.delivered);
-        }
-        self.waiting.clear();
-        let total = seconds_of_round(took);
-        let hold = self.manner.hold;
-        let (idle, rows): (Vec<Row>, Vec<Row>) =
-            std::mem::take(&mut self.rows).into_iter().partition(Row::is_unchanged);
-        if failed == 0 && hold && !first && rows.is_empty() {
-            // Somebody saved what is there already; that nothing happens deserves a word.
-            return idle.iter().take(1).filter_map(|row| row.result(self.width)).collect();
-        }
-        if let (false, true, 0, Some(line)) = (first, hold, failed, self.small_round(&rows, &total))
-        {
-            return vec![line];
-        }
-        let mut lines: Vec<Line> = rows.iter().filter_map(|row| row.result(self.width)).collect();
-        if first {
-            lines.splice(0..0, idle.iter().filter_map(|row| row.result(self.width)));
-        }
-        if !hold {
-            lines.clear();
-        }
-        lines.push(match failed {
-            0 if first => Line::of(Tone::Good, format!("done in {total}")),
-            0 => Line::of(Tone::Good, format!("total {total}")),
-            failed => Line::of(Tone::Bad, format!("{failed} failed, after {total}")),
-        });
-        lines
-    }
-
-    /// A round of one image and one release, or less, in one line.
-    fn small_round(&self, rows: &[Row], total: &str) -> Option<Line> {
-        let few = |sort| rows.iter().filter(|row| row.sort == sort).count() <= 1;
-        if rows.is_empty() || !few(Sort::Artifact) || !few(Sort::Release) {
-            return None;
-        }
-        let mut ordered: Vec<&Row> = rows.iter().collect();
-        ordered.sort_by_key(|row| row.sort == Sort::Release);
-        let steps: Vec<String> = ordered.iter().flat_map(|row| row.steps()).collect();
-        let line = Line::new().column(Tone::Strong, &ordered[0].name, self.width).and("  ");
-        Some(line.and(steps.join(" · ")).and("   ").with(Tone::Good, format!("total {total}")))
-    }
-
     fn watching(&self, files: usize, note: Option<&str>) -> Vec<Line> {
         let stop = if self.manner.takes_back {
             "ctrl+c stops and takes everything back"
@@ -552,59 +506,6 @@ impl Board {
         }
         vec![line]
     }
-
-    fn leaving(&mut self) -> Vec<Line> {
-        // What has been done is told; what was going on is given up.
-        for row in &mut self.rows {
-            row.doing = None;
-        }
-        let mut lines = self.flush();
-        lines.push(Line::of(Tone::Faint, "stopping; ctrl+c again leaves at once"));
-        lines
-    }
-
-    fn stopped(&mut self, took: Duration, leftovers: &[Leftover], kept: &[String]) -> Vec<Line> {
-        let mut lines = self.flush();
-        let total = seconds(took);
-        let kept =
-            if kept.is_empty() { String::new() } else { format!(" (kept: {})", kept.join(", ")) };
-        if leftovers.is_empty() {
-            let text = format!("stopped in {total}; nothing left behind{}", plain(&kept));
-            lines.push(Line::of(Tone::Good, text));
-            return lines;
-        }
-        let things = several(leftovers.len(), "thing");
-        let text = format!("stopped in {total}; {things} left behind{}", plain(&kept));
-        lines.push(Line::of(Tone::Bad, text));
-        for leftover in leftovers {
-            lines.push(
-                Line::new()
-                    .and("  ")
-                    .with(Tone::Strong, plain(&leftover.what))
-                    .and(format!(": {}", plain(&leftover.why))),
-            );
-            lines.push(
-                Line::new().and("    remove it: ").with(Tone::Strong, plain(&leftover.by_hand)),
-            );
-        }
-        lines
-    }
-}
-
-fn started(report: &Report) -> Vec<Line> {
-    let Report::Started { project, context, namespace, artifacts, releases, file } = report else {
-        return Vec::new();
-    };
-    let place = if context.is_empty() {
-        String::new()
-    } else {
-        format!(" on {context}, namespace {namespace}")
-    };
-    let images = several(*artifacts, "image");
-    let releases = several(*releases, "release");
-    let file = file.as_deref().unwrap_or("no wharf.yaml, inferred from the folder");
-    let text = format!("{place}: {images}, {releases} ({file})");
-    vec![Line::of(Tone::Strong, plain(project)).and(plain(&text))]
 }
 
 fn warning(text: &str, help: Option<&str>) -> Vec<Line> {
@@ -614,20 +515,6 @@ fn warning(text: &str, help: Option<&str>) -> Vec<Line> {
     lines.extend(texts.map(|text| Line::new().and(format!("  {}", plain(text)))));
     lines.extend(help.iter().flat_map(|help| failure::help_lines(help, "  ")));
     lines
-}
-
-/// What to type into a browser, or the bare address where it does not look like HTTP.
-fn address(local: &std::net::SocketAddr, remote: &str) -> String {
-    let web = remote.contains("http")
-        || matches!(remote, "80" | "3000" | "4200" | "5000" | "5173")
-        || (remote.len() == 4 && remote.starts_with('8'));
-    if web && !remote.contains("https") { format!("http://{local}") } else { local.to_string() }
-}
-
-/// A round's length: hundredths matter longer here, since people compare them.
-fn seconds_of_round(took: Duration) -> String {
-    let exact = took.as_secs_f64();
-    if exact < 9.995 { format!("{exact:.2}s") } else { seconds(took) }
 }
 
 /// A wait without what stands in parentheses: a probe's answer has an address or a time in it.
