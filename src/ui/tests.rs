@@ -14,6 +14,7 @@ use crate::report::{
     ArtifactNews, Check, CheckState, Failure, ForwardNews, LogLine, ReleaseNews, Report,
 };
 
+mod documented;
 mod sample;
 
 use sample::*;
