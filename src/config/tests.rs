@@ -1,5 +1,6 @@
 //! What a person writes and sees: files, errors, inference, and the files written out again.
 
+mod agreement;
 mod errors;
 mod files;
 mod inferred;
