@@ -3,7 +3,7 @@
 #   tests/run.sh         format, lints, tests, the real cluster (made by tests/testbed/up.sh), the demo
 #   tests/run.sh quick   without Docker and the cluster
 #   tests/run.sh full    everything for longer: soaks, fuzzing, more seeds, the testbed's other branch
-# A test marked `#[ignore]` needs Docker or the cluster; one with `soak` in its name runs in `full` only.
+# A test marked `#[ignore]` needs Docker, the cluster or other shells; one with `soak` in its name runs in `full` only.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
@@ -75,6 +75,14 @@ scripts() { # every shell script of the project
   shellcheck -x -P SCRIPTDIR "${scripts[@]}"
 }
 
+shells() { # completion in the shells themselves, and a machine with low limits
+  if ! command -v zsh >/dev/null || ! command -v fish >/dev/null; then
+    echo "zsh or fish is missing; installing them"
+    { apt-get update -q && apt-get install -y -q --no-install-recommends zsh fish; } >/dev/null || return
+  fi
+  cargo test --locked --test it -- --ignored
+}
+
 part "format" cargo fmt --all --check
 part "shell scripts" scripts
 part "lints" cargo clippy --locked --all-targets -- -D warnings
@@ -83,6 +91,7 @@ if [ "$scope" = full ]; then
 else
   part "tests" cargo test --locked --no-fail-fast
 fi
+part "the program in shells and a user namespace" shells
 if [ "$scope" = quick ]; then
   printf '\nleft out by "quick": the testbed, tests that need Docker or the cluster, the demo\n'
 else

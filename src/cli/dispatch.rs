@@ -315,7 +315,13 @@ impl Command {
                 ops::schema(&call.reporter);
                 Ok(DONE)
             }
-            Self::Config(_) => ops::config(&call.config_request(), &call.reporter).map(|()| DONE),
+            Self::Config(_) => {
+                let flags = ops::ClusterFlags {
+                    context: call.global.context.clone(),
+                    namespace: call.global.namespace.clone(),
+                };
+                ops::config(&call.config_request(), flags, &call.reporter).map(|()| DONE)
+            }
             Self::Init(args) => {
                 ops::init(&call.config_request(), args.mode(), &call.reporter).map(|()| DONE)
             }

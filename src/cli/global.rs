@@ -4,9 +4,12 @@ use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
+use clap_complete::ArgValueCandidates;
 
 use crate::model::{ContextName, Namespace};
 use crate::ui::Colour;
+
+use super::names;
 
 /// Flags that every command takes.
 #[derive(Debug, Clone, Args)]
@@ -17,7 +20,8 @@ pub struct GlobalArgs {
     pub file: Option<PathBuf>,
     /// Profile whose overrides apply; may be given several times, later ones win
     #[arg(short, long, global = true, value_name = "NAME", help_heading = PROJECT,
-          allow_hyphen_values = true, value_delimiter = ',')]
+          allow_hyphen_values = true, value_delimiter = ',',
+          add = ArgValueCandidates::new(names::profiles))]
     pub profile: Vec<String>,
     /// Module of `skaffold.yaml` with what it requires; may be given several times
     #[arg(short, long, global = true, value_name = "NAME", help_heading = PROJECT,
@@ -29,10 +33,12 @@ pub struct GlobalArgs {
     pub directory: Option<PathBuf>,
 
     /// Context of the kubeconfig; also the permission for one that is not local
-    #[arg(long, global = true, value_name = "NAME", help_heading = CLUSTER)]
+    #[arg(long, global = true, value_name = "NAME", help_heading = CLUSTER,
+          add = ArgValueCandidates::new(names::contexts))]
     pub context: Option<ContextName>,
     /// Namespace of everything that names none itself
-    #[arg(short, long, global = true, value_name = "NAME", help_heading = CLUSTER)]
+    #[arg(short, long, global = true, value_name = "NAME", help_heading = CLUSTER,
+          add = ArgValueCandidates::new(names::namespaces))]
     pub namespace: Option<Namespace>,
 
     /// Say more; -vv says what wharf's own parts do

@@ -102,6 +102,7 @@ const SECTIONS: [(&str, &[&str]); 4] = [
 ///
 /// The exit code, after the help, the version or what is wrong was printed.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> {
+    let args = with_help_as_a_flag(args.into_iter().collect());
     let reworded = words::reworded(args).map_err(|why| {
         ui::print(&format!("error: {why}\n"), true);
         ExitCode::from(2)
@@ -122,6 +123,17 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> 
         ui::print(&text, to_stderr);
         ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
     })
+}
+
+/// `wharf help build` means `wharf build --help`, as people know it from git and cargo. It is not
+/// clap's own subcommand, which would list every command twice in the completions.
+fn with_help_as_a_flag(mut args: Vec<OsString>) -> Vec<OsString> {
+    if args.get(1).is_some_and(|word| word == "help") {
+        args.remove(1);
+        args.truncate(2);
+        args.push("--help".into());
+    }
+    args
 }
 
 /// Says why wharf could not even begin.

@@ -1,10 +1,12 @@
 //! Names of images and releases, offered while they are typed.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap_complete::CompletionCandidate;
 
+use crate::cluster;
 use crate::config;
 use crate::config::ConfigRequest;
 use crate::model::Project;
@@ -25,6 +27,28 @@ pub(super) fn images() -> Vec<CompletionCandidate> {
     candidates(project.artifacts.keys().map(|name| (name.to_string(), "image")))
 }
 
+/// Profiles of the project that the words before mean.
+pub(super) fn profiles() -> Vec<CompletionCandidate> {
+    let names = request().and_then(|request| config::profile_names(&request).ok());
+    candidates(names.unwrap_or_default().into_iter().map(|name| (name, "profile")))
+}
+
+/// Contexts of the kubeconfig.
+pub(super) fn contexts() -> Vec<CompletionCandidate> {
+    let names = cluster::contexts(&Environment::read().tools());
+    candidates(names.into_iter().map(|name| (name, "context")))
+}
+
+/// Namespaces that the project's own configuration names; asking the cluster would keep people
+/// waiting at the Tab key.
+pub(super) fn namespaces() -> Vec<CompletionCandidate> {
+    let Some(project) = project() else { return Vec::new() };
+    let releases = project.releases.values().filter_map(|release| release.namespace.as_ref());
+    let all: BTreeSet<String> =
+        releases.chain(&project.cluster.namespace).map(ToString::to_string).collect();
+    candidates(all.into_iter().map(|name| (name, "namespace")))
+}
+
 fn candidates(names: impl Iterator<Item = (String, &'static str)>) -> Vec<CompletionCandidate> {
     let mut offered: Vec<String> = Vec::new();
     let mut candidates = Vec::new();
@@ -40,6 +64,10 @@ fn candidates(names: impl Iterator<Item = (String, &'static str)>) -> Vec<Comple
 
 /// A configuration that cannot be read offers nothing: nobody wants to see errors at a Tab.
 fn project() -> Option<Project> {
+    config::load(&request()?).ok().map(|loaded| loaded.project)
+}
+
+fn request() -> Option<ConfigRequest> {
     let words: Vec<OsString> =
         std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
     let mut dir = std::env::current_dir().ok()?;
@@ -47,14 +75,13 @@ fn project() -> Option<Project> {
         dir.push(folder);
     }
     let environment = Environment::read();
-    let request = ConfigRequest {
+    Some(ConfigRequest {
         dir,
         file: value_of(&words, "-f", "--file").map(PathBuf::from),
         environment: environment.tools().variables(),
         home: environment.home(),
         ..ConfigRequest::default()
-    };
-    config::load(&request).ok().map(|loaded| loaded.project)
+    })
 }
 
 /// The value of a flag among words that are not a whole command line yet.

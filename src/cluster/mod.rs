@@ -69,6 +69,14 @@ pub struct ClusterOptions {
     pub runtime_dir: PathBuf,
 }
 
+/// The names of the contexts that may be chosen; none where the kubeconfig cannot be read.
+#[must_use]
+pub fn contexts(tools: &Tools) -> Vec<String> {
+    let merged = kubeconfig::read(tools).ok();
+    let contexts = merged.into_iter().flat_map(|merged| merged.contexts);
+    contexts.map(|context| context.name).collect()
+}
+
 /// The cluster of this session. Cloning is cheap; all clones are the same cluster.
 #[derive(Clone)]
 pub struct Cluster {

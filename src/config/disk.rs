@@ -27,7 +27,11 @@ pub(super) enum Found {
 pub(super) fn find(dir: &Path, file: Option<&Path>) -> Result<Found, ConfigError> {
     if let Some(file) = file {
         let path = absolute(dir, file);
-        if !path.is_file() {
+        if path.is_dir() {
+            return Err(ConfigError::new(Problem::Folder(path)));
+        }
+        // A pipe is as good as a file: `-f <(…)`.
+        if !path.exists() {
             return Err(ConfigError::new(Problem::NoSuchFile(path)));
         }
         // By what it says, since such files have all sorts of names.

@@ -43,6 +43,8 @@ pub(super) struct Place {
 pub(super) enum Problem {
     #[error("`{}` does not exist", .0.display())]
     NoSuchFile(PathBuf),
+    #[error("`{}` is a folder", .0.display())]
+    Folder(PathBuf),
     #[error("there is no `wharf.yaml` in `{}`, and nothing there to infer one from", folder.display())]
     Nothing { folder: PathBuf, why: Vec<String> },
     #[error("`{}` could not be read", path.display())]
@@ -122,6 +124,7 @@ impl Problem {
     fn code(&self) -> &'static str {
         match self {
             Self::NoSuchFile(_) => "wharf::config::no_such_file",
+            Self::Folder(_) => "wharf::config::not_a_file",
             Self::Nothing { .. } => "wharf::config::nothing_found",
             Self::Unreadable { .. } => "wharf::config::unreadable",
             Self::Syntax(_) => "wharf::config::syntax",
@@ -176,6 +179,7 @@ impl Problem {
     fn help(&self) -> Vec<String> {
         match self {
             Self::NoSuchFile(_) => vec!["check the path given with `-f`".to_owned()],
+            Self::Folder(path) => vec![format!("start in it: `-C {}`", path.display())],
             Self::Nothing { .. } => vec![
                 "run wharf in a folder with a Dockerfile and a Helm chart, kustomization or \
                  manifests, or name the configuration with `-f FILE`"
@@ -197,13 +201,13 @@ impl Problem {
                     vec![format!("known: {}", listed(known))]
                 }
             }
-            Self::UnknownProfile { known, .. } => {
-                if known.is_empty() {
+            Self::UnknownProfile { name, known } => match closest(name, known) {
+                _ if known.is_empty() => {
                     vec!["the configuration has no `profiles`".to_owned()]
-                } else {
-                    vec![format!("known profiles: {}", listed(known))]
                 }
-            }
+                Some(meant) => vec![format!("did you mean `{meant}`?")],
+                None => vec![format!("known profiles: {}", listed(known))],
+            },
             Self::MissingKey { example, .. } => vec![format!("add `{example}`")],
             Self::Conflict { help, .. }
             | Self::WrongPath { help, .. }

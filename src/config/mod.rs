@@ -223,6 +223,25 @@ pub fn infer(dir: &Path) -> Result<Loaded, ConfigError> {
     inference::infer(&listing)
 }
 
+/// The names of the profiles that may be asked for.
+///
+/// # Errors
+///
+/// [`ConfigError`] when the file cannot be read or is no YAML.
+pub fn profile_names(request: &ConfigRequest) -> Result<Vec<String>, ConfigError> {
+    match disk::find(&request.dir, request.file.as_deref())? {
+        disk::Found::File(path) => {
+            let text = disk::text(&path)?;
+            let place = |fault| placed(fault, &text, &path);
+            let mut document = node::parse(&text).map_err(place)?;
+            let profiles = merge::take_profiles(&mut document).map_err(place)?;
+            Ok(profiles.into_iter().map(|(name, _)| name).collect())
+        }
+        disk::Found::Skaffold(path) => skaffold::profile_names(&path),
+        disk::Found::Nothing => Ok(vec![]),
+    }
+}
+
 /// Whether a change of the file at `path` may make another project of what is inferred from
 /// `root`: a Dockerfile, or YAML that may be a chart's, a kustomization's or a manifest.
 #[must_use]
@@ -287,7 +306,12 @@ fn understand(
     let mut provenance = Provenance::of(&document, &name, text);
     let (project, claims) =
         resolve::resolve(file, path, request.home.as_deref(), &mut provenance).map_err(place)?;
-    Ok((Loaded { project, provenance, notes: vec![] }, claims))
+    if provenance.get(&["name"]).is_none() {
+        provenance.infer(&["name"], "the folder's name");
+    }
+    let is_empty = project.artifacts.is_empty() && project.releases.is_empty();
+    let notes = is_empty.then(|| format!("{name} names nothing to build or to deploy")).into_iter();
+    Ok((Loaded { notes: notes.collect(), project, provenance }, claims))
 }
 
 /// Checks the shape of a profile, whether it is asked for or not, so that a typo does not wait

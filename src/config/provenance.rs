@@ -30,6 +30,8 @@ pub enum Source {
     },
     /// It was inferred; from what.
     Inferred(String),
+    /// The command line; which flag.
+    Flag(&'static str),
 }
 
 impl Source {
@@ -38,6 +40,7 @@ impl Source {
     pub fn text(&self) -> String {
         match self {
             Self::Inferred(from) => format!("inferred from {from}"),
+            Self::Flag(name) => (*name).to_owned(),
             Self::File { file, line, profile, env } => {
                 let mut text = format!("{file}:{line}");
                 if let Some(profile) = profile {
@@ -102,6 +105,12 @@ impl Provenance {
     pub(super) fn infer(&mut self, path: &[&str], from: impl Into<String>) {
         let path = path.iter().map(|&part| part.to_owned()).collect();
         self.by_path.insert(path, Source::Inferred(from.into()));
+    }
+
+    /// Remembers that the value at `path` was given by the flag `name`.
+    pub fn flag(&mut self, path: &[&str], name: &'static str) {
+        let path = path.iter().map(|&part| part.to_owned()).collect();
+        self.by_path.insert(path, Source::Flag(name));
     }
 
     /// Makes what is known of `from` known of `to` as well.

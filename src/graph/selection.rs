@@ -106,7 +106,8 @@ impl Graph {
             .iter()
             .map(|other| {
                 let last = other.rsplit('/').next().unwrap_or(other);
-                (strsim::damerau_levenshtein(name, last), other)
+                let distance = |known| strsim::damerau_levenshtein(name, known);
+                (distance(last).min(distance(other)), other)
             })
             .min()
             .filter(|(distance, other)| distance * 3 <= other.len().max(3));

@@ -366,13 +366,21 @@ pub struct Platform {
     pub variant: Option<String>,
 }
 
+/// Why a text is not a platform.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a platform: `os/arch` or `os/arch/variant` is one, such as `linux/amd64`")]
+pub struct PlatformError {
+    /// What was given.
+    pub text: String,
+}
+
 impl Platform {
     /// Reads `os/arch[/variant]`.
     ///
     /// # Errors
     ///
-    /// [`ImageError`] when a part is missing or there are more than three.
-    pub fn parse(text: &str) -> Result<Self, ImageError> {
+    /// [`PlatformError`] when a part is missing or there are more than three.
+    pub fn parse(text: &str) -> Result<Self, PlatformError> {
         let parts: Vec<&str> = text.split('/').collect();
         let fits = (2..=3).contains(&parts.len())
             && parts.iter().all(|part| {
@@ -380,10 +388,7 @@ impl Platform {
                     && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
             });
         if !fits {
-            return Err(ImageError {
-                text: text.to_owned(),
-                rule: "a platform is `os/arch` or `os/arch/variant`, such as `linux/amd64`",
-            });
+            return Err(PlatformError { text: text.to_owned() });
         }
         Ok(Self {
             os: parts[0].to_owned(),
@@ -394,8 +399,8 @@ impl Platform {
 }
 
 impl TryFrom<String> for Platform {
-    type Error = ImageError;
-    fn try_from(text: String) -> Result<Self, ImageError> {
+    type Error = PlatformError;
+    fn try_from(text: String) -> Result<Self, PlatformError> {
         Self::parse(&text)
     }
 }

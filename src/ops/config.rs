@@ -3,19 +3,41 @@
 use crate::config;
 use crate::config::ConfigRequest;
 use crate::files;
+use crate::model::{ContextName, Namespace};
 use crate::report::{Failure, Report, Reporter};
 
 /// The file that `wharf init` writes.
 const FILE: &str = "wharf.yaml";
+
+/// What the command line says about the cluster, which beats the file.
+#[derive(Debug, Clone, Default)]
+pub struct ClusterFlags {
+    /// `--context`.
+    pub context: Option<ContextName>,
+    /// `--namespace`.
+    pub namespace: Option<Namespace>,
+}
 
 /// `wharf config`: tells the configuration in effect, secrets redacted.
 ///
 /// # Errors
 ///
 /// What is wrong with the configuration.
-pub fn effective(request: &ConfigRequest, reporter: &Reporter) -> Result<(), Failure> {
-    let loaded = config::load(request).map_err(|error| error.failure())?;
+pub fn effective(
+    request: &ConfigRequest,
+    flags: ClusterFlags,
+    reporter: &Reporter,
+) -> Result<(), Failure> {
+    let mut loaded = config::load(request).map_err(|error| error.failure())?;
     loaded.notes.iter().for_each(|note| reporter.note(note));
+    if let Some(context) = flags.context {
+        loaded.project.cluster.context = Some(context);
+        loaded.provenance.flag(&["cluster", "context"], "--context");
+    }
+    if let Some(namespace) = flags.namespace {
+        loaded.project.cluster.namespace = Some(namespace);
+        loaded.provenance.flag(&["cluster", "namespace"], "--namespace");
+    }
     let text = config::render_effective(&loaded.project, &loaded.provenance);
     // From the redacted text: what is redacted there must not show up here.
     let data = serde_saphyr::from_str(&text).map_err(|error| {
@@ -57,7 +79,16 @@ pub fn init(request: &ConfigRequest, init: Init, reporter: &Reporter) -> Result<
             .help("see what would be written: `wharf init --dry-run`")
             .help("replace it: `wharf init --force`"));
     }
-    let loaded = config::proposal(request).map_err(|error| error.failure())?;
+    let loaded = config::proposal(request).map_err(|error| match error.failure() {
+        failure if error.is_nothing_found() => {
+            let what =
+                format!("there is nothing in `{}` to infer a `{FILE}` from", request.dir.display());
+            let help = "start in the folder with the Dockerfile and a Helm chart, kustomization or \
+                        manifests, or write it by hand: `wharf schema` has every key";
+            Failure { what, help: vec![help.to_owned()], ..failure }
+        }
+        failure => failure,
+    })?;
     loaded.notes.iter().for_each(|note| reporter.note(note));
     let text = config::init(&loaded.project, &loaded.provenance);
     if init == Init::Print {

@@ -80,7 +80,8 @@ pub async fn delete(
         return Ok(true);
     }
     if request.dry_run {
-        for step in &steps {
+        // In the order of doing.
+        for step in steps.iter().rev() {
             place.reporter.note(format!("would take back {}", step.what()));
         }
         return Ok(true);

@@ -12,7 +12,7 @@ mod standing;
 mod status;
 mod version;
 
-pub use config::{Init, effective as config, init, schema};
+pub use config::{ClusterFlags, Init, effective as config, init, schema};
 pub use delete::{DeleteRequest, delete};
 pub use doctor::doctor;
 pub use images::{

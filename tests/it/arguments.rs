@@ -145,7 +145,10 @@ fn a_wrong_command_gets_a_suggestion_and_exit_code_2() {
 fn a_wrong_value_says_which_are_right() {
     let place = Place::new();
     for (arguments, expected) in [
-        (&["dev", "--platform", "linux"][..], "a platform is `os/arch` or `os/arch/variant`"),
+        (
+            &["dev", "--platform", "linux"][..],
+            "`linux` is not a platform: `os/arch` or `os/arch/variant` is one",
+        ),
         (&["dev", "-n", "Team_A"], "lower case letters, digits and `-`"),
         (&["logs", "--since", "soon"], "a time such as `90s`, `5m` or `1h30m`"),
         (&["build", "--color", "pink"], "possible values: auto, always, never"),
@@ -156,6 +159,52 @@ fn a_wrong_value_says_which_are_right() {
         assert_eq!(ended.code, 2, "{arguments:?}");
         assert!(ended.stderr.contains(expected), "{arguments:?}: {}", ended.stderr);
     }
+}
+
+#[test]
+fn help_may_be_asked_for_as_a_command() {
+    let place = Place::new();
+    assert_eq!(place.wharf(&["help"]), place.wharf(&["--help"]));
+    assert_eq!(place.wharf(&["help", "logs"]), place.wharf(&["logs", "--help"]));
+    assert_eq!(place.wharf(&["help", "lgos"]).code, 2);
+}
+
+#[test]
+fn a_name_that_is_nearly_right_gets_a_suggestion() {
+    let place = hello().file(
+        "wharf.yaml",
+        "images:\n  acme/api: {context: .}\nreleases:\n  shop: {chart: chart}\nprofiles:\n  staging: {}\n",
+    );
+    let place = place.file("kubeconfig", "apiVersion: v1\nkind: Config\ncontexts: [{name: kind-dev, context: {cluster: a, user: b}}]\n");
+    let kubeconfig = place.project().join("kubeconfig").display().to_string();
+    let place = place.variable("KUBECONFIG", &kubeconfig);
+    for (arguments, suggestion) in [
+        (&["build", "apj"][..], "did you mean `acme/api`?"),
+        (&["build", "acme/apj"], "did you mean `acme/api`?"),
+        (&["dev", "shpo"], "did you mean `shop`?"),
+        (&["run", "zzz"], "known names: `acme/api`, `shop`"),
+        (&["config", "-p", "stagin"], "did you mean `staging`?"),
+        (&["config", "-p", "zzz"], "known profiles: `staging`"),
+        (&["status", "--context", "kind-dve"], "did you mean `kind-dev`?"),
+        (&["build", "--keepdata"], "--help"),
+        (&["dev", "--keepdata"], "--keep-data"),
+    ] {
+        let ended = place.wharf(arguments);
+        assert_eq!(ended.code, 2, "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(suggestion), "{arguments:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_is_none_says_what_it_is() {
+    let ended = hello().wharf(&["config", "-f", "chart"]);
+    assert_eq!(ended.code, 2);
+    assert_snapshot!(ended.stderr, @r#"
+    error: `PLACE/project/chart` is a folder
+      help: start in it: `-C PLACE/project/chart`
+      [wharf::config::not_a_file]
+    "#);
+    assert_eq!(hello().wharf(&["config", "-f", "no.yaml"]).code, 2);
 }
 
 #[test]

@@ -54,6 +54,26 @@ fn names_of_images_and_releases_are_offered() {
 }
 
 #[test]
+fn profiles_contexts_and_namespaces_are_offered() {
+    let kubeconfig = "apiVersion: v1\nkind: Config\ncontexts:\n- {name: kind-dev, context: {cluster: a, user: b}}\n- {name: eu, context: {cluster: a, user: b}}\n";
+    let place = || {
+        let place = hello().file("kubeconfig", kubeconfig).file(
+            "wharf.yaml",
+            "releases:\n  shop: {chart: chart, namespace: team}\ncluster: {namespace: dev}\n\
+             profiles:\n  ci: {}\n  fast: {}\n",
+        );
+        let kubeconfig = place.project().join("kubeconfig").display().to_string();
+        place.variable("KUBECONFIG", &kubeconfig)
+    };
+    assert_eq!(offered(place(), &["wharf", "dev", "-p", ""]), ["ci", "fast"]);
+    assert_eq!(offered(place(), &["wharf", "--context", ""]), ["kind-dev", "eu"]);
+    assert_eq!(offered(place(), &["wharf", "run", "-n", ""]), ["dev", "team"]);
+    let skaffold = "apiVersion: skaffold/v4beta13\nkind: Config\nprofiles: [{name: local}]\n";
+    let place = Place::new().file("skaffold.yaml", skaffold);
+    assert_eq!(offered(place, &["wharf", "dev", "-p", ""]), ["local"]);
+}
+
+#[test]
 fn the_named_file_and_folder_count_for_names() {
     let place = hello().file("other/ci.yaml", "images:\n  web: {context: ..}\n");
     let words = ["wharf", "-C", "other", "-f", "ci.yaml", "build", "w"];

@@ -74,12 +74,34 @@ fn where_nothing_can_be_inferred_init_says_what_is_needed() {
     let ended = Place::new().wharf(&["init"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
     assert_snapshot!(ended.stderr, @r#"
-    error: there is no `wharf.yaml` in `PLACE/project`, and nothing there to infer one from
+    error: there is nothing in `PLACE/project` to infer a `wharf.yaml` from
         found no Dockerfile
         found no chart, kustomization or manifest
-      help: run wharf in a folder with a Dockerfile and a Helm chart, kustomization or manifests, or name the configuration with `-f FILE`
+      help: start in the folder with the Dockerfile and a Helm chart, kustomization or manifests, or write it by hand: `wharf schema` has every key
       [wharf::config::nothing_found]
     "#);
+}
+
+#[test]
+fn where_there_is_nothing_every_command_says_what_is_needed() {
+    for command in ["dev", "run", "build", "deploy", "render", "status", "logs", "delete", "config"]
+    {
+        let ended = Place::new().wharf(&[command]);
+        assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{command}");
+        assert!(ended.stderr.contains("[wharf::config::nothing_found]"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn flags_are_part_of_the_configuration_in_effect() {
+    let shown = hello().wharf(&["config", "--context", "kind-x", "-n", "dev"]).stdout;
+    let line = |key: &str| {
+        let lines = shown.lines().skip_while(|line| *line != "cluster:");
+        let line = lines.map(str::trim).find(|line| line.starts_with(key)).unwrap();
+        line.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("context"), "context: kind-x # --context");
+    assert_eq!(line("namespace"), "namespace: dev # --namespace");
 }
 
 #[test]

@@ -29,6 +29,85 @@ fn doctor_names_what_is_amiss_and_fails() {
     "#);
 }
 
+/// Each check that can be made to fail without a cluster, with what it says and how to mend it.
+#[test]
+fn doctor_says_how_to_mend_each_thing() {
+    let kubeconfig = |text: &str| {
+        let place = hello().file("kubeconfig", text);
+        let path = place.project().join("kubeconfig").display().to_string();
+        place.variable("KUBECONFIG", &path)
+    };
+    let remote = "apiVersion: v1\nkind: Config\ncurrent-context: eu\n\
+                  contexts: [{name: eu, context: {cluster: eu, user: eu}}]\n\
+                  clusters: [{name: eu, cluster: {server: 'https://10.1.2.3:6443'}}]\n\
+                  users: [{name: eu, user: {token: abc}}]\n";
+    let dead = remote.replace("10.1.2.3:6443", "127.0.0.1:9").replace("eu", "kind-dev");
+    for (place, check, what, help) in [
+        (hello(), "helm", "it is not on the PATH", "install Helm 3 or 4"),
+        (hello().program("helm", "echo v2.17.0"), "helm", "`v2.17.0` is not", "install Helm 3"),
+        (hello().program("helm", "exit 3"), "helm", "ended with status 3", "install Helm 3"),
+        (hello(), "docker", "cannot reach Docker", "systemctl start docker"),
+        (
+            hello().variable("DOCKER_HOST", "tcp://127.0.0.1:9"),
+            "docker",
+            "Connection refused",
+            "systemctl start docker",
+        ),
+        (hello().variable("DOCKER_HOST", "nonsense"), "docker", "`nonsense`", "DOCKER_HOST"),
+        (hello(), "cluster", "no kubeconfig", "kind create cluster"),
+        (kubeconfig(": ["), "cluster", "cannot be used", "kubectl config view"),
+        (kubeconfig(remote), "cluster", "`eu` is not a local cluster", "--context eu"),
+        (kubeconfig(&dead), "cluster", "does not answer", "kind create cluster --name dev"),
+        (hello().file("wharf.yaml", "imges: {}\n"), "project", "wharf.yaml:1:1", "wharf config"),
+        (Place::new(), "project", "nothing there to infer", "-f FILE"),
+        (
+            hello().variable("XDG_STATE_HOME", "/proc/none"),
+            "state",
+            "could not be written",
+            "XDG_STATE_HOME",
+        ),
+    ] {
+        let ended = place.wharf(&["doctor", "--json"]);
+        let lines = ended.stdout.lines().map(|line| {
+            serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|_| panic!("{line}"))
+        });
+        let checks: Vec<serde_json::Value> = lines.collect();
+        let found = checks.iter().find(|found| found["name"] == check).unwrap();
+        assert_ne!(found["state"], "ok", "{found}");
+        let said = found["what"].as_str().unwrap();
+        assert!(said.contains(what) && said.lines().count() == 1, "{check}, {what}: {found}");
+        assert!(found["help"].to_string().contains(help), "{check}, {help}: {found}");
+        for check in checks.iter().filter(|check| check["state"] != "ok") {
+            assert_ne!(check["help"], serde_json::json!([]), "{check}");
+        }
+    }
+}
+
+/// In a user namespace of its own, where lowering the limit touches nobody else.
+#[test]
+#[cfg(target_os = "linux")]
+#[ignore = "needs user namespaces, and unshare"]
+fn doctor_knows_the_limits_of_a_user_namespace() {
+    let place = hello();
+    let wharf = env!("CARGO_BIN_EXE_wharf");
+    let script =
+        format!("echo 9 > /proc/sys/user/max_inotify_watches && exec '{wharf}' doctor --json");
+    let output = place
+        .other(
+            "/usr/bin/unshare".as_ref(),
+            &["--user", "--map-root-user", "/bin/sh", "-c", &script],
+        )
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.contains("\"inotify\""))
+        .unwrap_or_else(|| panic!("{text}{}", String::from_utf8_lossy(&output.stderr)));
+    assert!(line.contains("\"warn\"") && line.contains("9 watches"), "{line}");
+    assert!(line.contains("sudo sysctl fs.inotify.max_user_watches="), "{line}");
+}
+
 #[test]
 fn doctor_tells_programs_one_object_per_check() {
     let ended = Place::new().wharf(&["doctor", "--json"]);

@@ -5,6 +5,8 @@
 //! - `completions`: what shells are told
 //! - `configuration`: `config`, `init`, `schema`
 //! - `looking`: `doctor`, `status`, `logs`
+//! - `made_up`: projects of many shapes, without a file and with the one that `init` writes
+//! - `shells`: completion in real shells
 //! - `place`: the fixture that all of them use
 
 #![expect(clippy::unwrap_used, reason = "a test says so when something is missing")]
@@ -13,4 +15,6 @@ mod arguments;
 mod completions;
 mod configuration;
 mod looking;
+mod made_up;
 mod place;
+mod shells;

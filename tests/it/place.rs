@@ -104,8 +104,13 @@ impl Place {
     }
 
     fn command(&self, arguments: &[&str]) -> std::process::Command {
+        self.other(env!("CARGO_BIN_EXE_wharf").as_ref(), arguments)
+    }
+
+    /// Another program, in the project and its environment.
+    pub(crate) fn other(&self, program: &Path, arguments: &[&str]) -> std::process::Command {
         #[expect(clippy::disallowed_methods, reason = "the program under test is a child")]
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_wharf"));
+        let mut command = std::process::Command::new(program);
         command.args(arguments).current_dir(self.project());
         command.env_clear().envs(&self.variables).stdin(Stdio::null());
         command
@@ -128,6 +133,28 @@ pub(crate) fn hello() -> Place {
         .file("chart/values.yaml", "image: {repository: hello, tag: latest}\n")
         .file("chart/templates/deployment.yaml", DEPLOYMENT)
         .file("wharf.yaml", WHARF_YAML)
+}
+
+/// An example of this repository, without its configuration.
+pub(crate) fn example(name: &str) -> Place {
+    let place = Place::new();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+    copy(&from, &place.project());
+    let _ = fs::remove_file(place.project().join("wharf.yaml"));
+    place
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }
 
 const WHARF_YAML: &str = "\

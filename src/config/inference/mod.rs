@@ -140,7 +140,9 @@ fn remember_lists(releases: &BTreeMap<ReleaseName, Release>, provenance: &mut Pr
             ReleaseSource::Manifests(ManifestSource::Files(files)) => {
                 for index in 0..files.len() {
                     let from = ["manifests", name.as_str(), "files"];
-                    provenance.alias(&from, &["manifests", &index.to_string()]);
+                    let index = index.to_string();
+                    provenance.alias(&from, &["manifests", &index]);
+                    provenance.alias(&from, &["manifests", name.as_str(), "files", &index]);
                 }
             }
             ReleaseSource::Helm(_) => {}

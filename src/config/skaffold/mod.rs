@@ -38,7 +38,7 @@ use super::read::Read as _;
 use super::{ConfigRequest, Loaded, Unmet, disk, node, resolve, schema, with_needs_of_dockerfiles};
 use git::Repositories;
 use modules::{Module, Wanted};
-use node::Fault;
+use node::{Fault, Kind};
 use profiles::Circumstances;
 use sources::Sources;
 use translate::Translator;
@@ -148,6 +148,23 @@ pub(super) fn load(path: &Path, request: &ConfigRequest) -> Result<Loaded, Confi
     project.config_files.extend(dotenv::file(&request.dir));
     let project = with_needs_of_dockerfiles(project);
     Ok(Loaded { project, provenance, notes })
+}
+
+/// The names of the profiles of the configuration at `path`.
+pub(super) fn profile_names(path: &Path) -> Result<Vec<String>, ConfigError> {
+    let documents = Sources::new(path.parent().unwrap_or(Path::new("/")), None).read(path)?;
+    let mut names = Vec::new();
+    for document in &documents {
+        let Some(Kind::List(profiles)) = document.get("profiles").map(|node| &node.kind) else {
+            continue;
+        };
+        for name in profiles.iter().filter_map(|profile| profile.text_of("name")) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    Ok(names)
 }
 
 fn listed(value: Option<&String>) -> Vec<String> {

@@ -469,7 +469,7 @@ fn profiles_are_checked_even_when_nobody_asks_for_them() {
     let asked = request(&["cy"], &[]);
     assert_snapshot!(error_with("profiles:\n  ci: {}\n", &asked), @r#"
     there is no profile named `cy` [wharf::config::unknown_profile]
-    help: known profiles: `ci`
+    help: did you mean `ci`?
     "#);
     assert_snapshot!(error_with("images: {}\n", &asked), @r#"
     there is no profile named `cy` [wharf::config::unknown_profile]

@@ -12,7 +12,7 @@ use crate::model::ClusterKind;
 use crate::report::Check;
 use crate::tools::Tools;
 
-use super::{fail, failed, ok, warn};
+use super::{fail, failed, ok, or_help, warn};
 
 /// A cluster that is well answers in milliseconds.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -26,7 +26,10 @@ const FAR: Duration = Duration::from_secs(60);
 pub(super) async fn checks(options: &ClusterOptions, tools: &Tools) -> Vec<Check> {
     match timeout(LIMIT, ask(options, tools)).await {
         Ok(Ok(checks)) => checks,
-        Ok(Err(error)) => vec![failed("cluster", &error.failure())],
+        Ok(Err(error)) => {
+            let check = failed("cluster", &error.failure());
+            vec![or_help(check, "see what kubectl makes of it: `kubectl config view`")]
+        }
         Err(_) => {
             let what = format!("it did not answer within {} s", LIMIT.as_secs());
             vec![fail("cluster", what, "see whether `kubectl get nodes` answers")]

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::model::Paths;
 use crate::report::Check;
 
-use super::{fail, failed, ok, warn};
+use super::{fail, failed, ok, or_help, warn};
 
 /// Below this a build of any size fails.
 const LEAST_BYTES: u64 = 1_000_000_000;
@@ -35,7 +35,10 @@ fn state(folder: &Path) -> Check {
             let _ = std::fs::remove_file(folder.join("doctor"));
             ok("state", folder.display().to_string())
         }
-        Err(error) => failed("state", &error.failure()),
+        Err(error) => or_help(
+            failed("state", &error.failure()),
+            "make the folder writable, or name another one with XDG_STATE_HOME",
+        ),
     }
 }
 
@@ -63,11 +66,14 @@ pub(super) fn room(name: &str, path: &str, free: u64, all: u64, help: &str) -> C
 
 /// The limits of Linux; other systems have none of this sort.
 fn inotify() -> Option<Check> {
+    let number = |path: String| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let limit = |name: &str| {
-        let path = format!("/proc/sys/fs/inotify/{name}");
-        std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok()
+        let all = number(format!("/proc/sys/fs/inotify/max_user_{name}"))?;
+        // A container in a user namespace of its own may have less than the system.
+        let own = number(format!("/proc/sys/user/max_inotify_{name}"));
+        Some(own.map_or(all, |own| own.min(all)))
     };
-    Some(inotify_limits(limit("max_user_watches")?, limit("max_user_instances")?))
+    Some(inotify_limits(limit("watches")?, limit("instances")?))
 }
 
 /// What these limits mean.

@@ -57,7 +57,7 @@ fn project(loaded: Result<&Loaded, &ConfigError>) -> Check {
             let failure = error.failure();
             Check { state: CheckState::Warn, ..failed("project", &failure) }
         }
-        Err(error) => failed("project", &error.failure()),
+        Err(error) => or_help(failed("project", &error.failure()), "see the place: `wharf config`"),
     }
 }
 
@@ -88,10 +88,23 @@ fn fail(name: &str, what: impl Into<String>, help: impl Into<String>) -> Check {
     Check { state: CheckState::Fail, ..warn(name, what, help) }
 }
 
+/// `check`, which says how to mend it even where the failure does not.
+fn or_help(mut check: Check, help: &str) -> Check {
+    if check.help.is_empty() {
+        check.help.push(help.to_owned());
+    }
+    check
+}
+
 fn failed(name: &str, failure: &Failure) -> Check {
     let mut what = failure.what.clone();
-    if let Some(why) = failure.why.first() {
+    // A check is one line, whatever a library has to say.
+    if let Some(why) = failure.why.first().and_then(|why| why.lines().next()) {
         what = format!("{what}: {why}");
+    }
+    let place = failure.snippet.lines().find_map(|line| line.trim_start().strip_prefix("--> "));
+    if let Some(place) = place {
+        what = format!("{place}: {what}");
     }
     Check { state: CheckState::Fail, help: failure.help.clone(), ..ok(name, what) }
 }
