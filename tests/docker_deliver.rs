@@ -11,9 +11,12 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use wharf::build::{BuildError, BuildInputs, BuildScope};
 use wharf::docker::{Credentials, Engine};
 use wharf::load::{LoadError, Loader};
-use wharf::model::{ClusterKind, ImageRef};
+use wharf::model::{
+    Artifact, ArtifactName, Builder, ClusterKind, DockerBuild, Hooks, ImageRef, Platform,
+};
 use wharf::push::PushError;
 use wharf::tools::Tools;
 
@@ -459,5 +462,102 @@ async fn an_image_is_pushed_with_the_users_login_and_found_again() {
     let again = wharf::push::push(&engine, &api, &mine, &tell, &cancel).await.unwrap();
     assert_eq!((again.digest, again.sent_bytes), (pushed.digest, 0));
     engine.untag(&api, false).await.unwrap();
+    registry.stop().await;
+}
+
+/// An image whose base lies in a registry, hashed and built as a new session does.
+struct Rebased {
+    context: tempfile::TempDir,
+    state: tempfile::TempDir,
+    artifact: Artifact,
+}
+
+impl Rebased {
+    fn new(base: &str) -> Self {
+        let (context, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let dockerfile = context.path().join("Dockerfile");
+        std::fs::write(&dockerfile, format!("FROM {base}\nRUN true\n")).unwrap();
+        let build = DockerBuild {
+            dockerfile,
+            context: context.path().to_owned(),
+            target: None,
+            args: BTreeMap::new(),
+            secrets: Vec::new(),
+            ssh: Vec::new(),
+            contexts: BTreeMap::new(),
+            network: None,
+            add_hosts: Vec::new(),
+        };
+        let artifact = Artifact {
+            name: ArtifactName::parse("wharf-test/rebased").unwrap(),
+            builder: Builder::Docker(build),
+            needs: std::collections::BTreeSet::new(),
+            platform: None,
+            hooks: Hooks::default(),
+            also_tagged: None,
+        };
+        Self { context, state, artifact }
+    }
+
+    fn scope(&self, credentials: &Credentials) -> BuildScope {
+        BuildScope {
+            remote: std::sync::Arc::default(),
+            engine: engine(),
+            credentials: credentials.clone(),
+            state_dir: self.state.path().to_owned(),
+            cache: std::sync::Arc::default(),
+            platform: Platform::parse("linux/amd64").unwrap(),
+            root: self.context.path().to_owned(),
+            tools: tools(),
+        }
+    }
+
+    async fn hash(&self, credentials: &Credentials) -> Result<BuildInputs, BuildError> {
+        wharf::build::hash(&self.scope(credentials), &self.artifact, &BTreeMap::new()).await
+    }
+
+    /// Builds, and says what the base holds.
+    async fn build(&self, inputs: &BuildInputs, credentials: &Credentials) -> String {
+        let made = image("wharf-test/rebased:1");
+        let (tell, cancel) = (|_| {}, CancellationToken::new());
+        let scope = self.scope(credentials);
+        wharf::build::build(&scope, inputs, &made, false, &tell, &cancel).await.unwrap();
+        let run = ["run", "--rm", "--network=none", "wharf-test/rebased:1", "cat", "/a.txt"];
+        let holds = docker(&run).await;
+        engine().untag(&made, false).await.unwrap();
+        holds
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn a_base_in_a_registry_is_built_from_by_the_digest_that_was_hashed() {
+    let registry = Registry::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let login = |auth: &str| format!("\"{}\":{{\"auth\":\"{auth}\"}}", registry.host);
+    // `me:wrong`, then `me:hunter2`.
+    let wrong = logins(folder.path(), &login("bWU6d3Jvbmc="));
+    let name = format!("{}/acme/base:1", registry.host);
+    let image = Rebased::new(&name);
+    let refused = image.hash(&wrong).await.unwrap_err().failure();
+    assert_eq!(refused.code, "wharf::build::base_refused", "{refused:?}");
+    assert_eq!(refused.help, [format!("log in: `docker login {}`", registry.host)]);
+
+    let before = wrong.stamp();
+    let mine = logins(folder.path(), &login("bWU6aHVudGVyMg=="));
+    assert_ne!(mine.stamp(), before, "another login is noticed");
+    let publish = async |content: &str| {
+        let base = make(&name, "busybox:1.36", content).await;
+        let (tell, cancel) = (|_: u64, _: u64| {}, CancellationToken::new());
+        wharf::push::push(&engine(), &base, &mine, &tell, &cancel).await.unwrap();
+        engine().untag(&base, false).await.unwrap();
+    };
+    publish("one").await;
+    let one = image.hash(&mine).await.unwrap();
+    publish("two").await;
+    let two = image.hash(&mine).await.unwrap();
+    assert_eq!(wharf::build::why(Some(&one.digest), &two), format!("base image {name} changed"));
+    assert_eq!(image.build(&one, &mine).await, "one", "although the tag means another by now");
+    assert_eq!(image.build(&two, &mine).await, "two");
     registry.stop().await;
 }
