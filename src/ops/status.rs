@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::model::WorkloadKind;
 use crate::observe;
 use crate::observe::{Scene, WorkloadStatus};
 use crate::report::{Failure, Report};
@@ -72,7 +73,7 @@ pub(super) fn table(head: &str, part: &Part, statuses: &[WorkloadStatus]) -> Str
         };
         let row = vec![
             status.workload.to_string(),
-            format!("{}/{} ready", status.ready, status.wanted),
+            readiness(status),
             status.age.map(age).unwrap_or_default(),
             restarts,
         ];
@@ -84,6 +85,15 @@ pub(super) fn table(head: &str, part: &Part, statuses: &[WorkloadStatus]) -> Str
         text.push_str(&workloads);
     }
     text
+}
+
+/// `1/2 ready`, or that a job is done: it wants no pod any more.
+fn readiness(status: &WorkloadStatus) -> String {
+    let is_job = status.workload.kind == WorkloadKind::Job;
+    if is_job && status.exists && status.wanted == 0 && status.messages.is_empty() {
+        return "done".to_owned();
+    }
+    format!("{}/{} ready", status.ready, status.wanted)
 }
 
 /// Rows with columns as wide as their widest cell; remarks stand below their row.

@@ -105,6 +105,40 @@ fn flags_are_part_of_the_configuration_in_effect() {
 }
 
 #[test]
+fn the_readme_s_configuration_has_every_key_and_is_valid() {
+    let readme = format!("{}/README.md", env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let (yaml, _) = rest.split_once("```").unwrap();
+    let value: serde_json::Value = serde_saphyr::from_str(yaml).unwrap();
+    let schema: serde_json::Value =
+        serde_json::from_str(&Place::new().wharf(&["schema"]).stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&value).map(|e| e.to_string()).collect();
+    assert_eq!(errors, [""; 0]);
+    for key in schema["properties"].as_object().unwrap().keys() {
+        assert!(value.get(key).is_some(), "README.md does not show `{key}`");
+    }
+}
+
+#[test]
+fn the_readme_s_table_has_every_command() {
+    let readme = format!("{}/README.md", env!("CARGO_MANIFEST_DIR"));
+    let readme = std::fs::read_to_string(readme).unwrap();
+    let help = Place::new().wharf(&["--help"]).stdout;
+    let lists = help.lines().skip_while(|line| *line != "The loop:");
+    let commands = lists.take_while(|line| *line != "Options:");
+    let commands = commands.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+    let mut seen = 0;
+    for command in commands {
+        let row = format!("| `wharf {command}");
+        assert!(readme.contains(&row), "README.md has no row for `{command}`");
+        seen += 1;
+    }
+    assert!(seen > 10, "{help}");
+}
+
+#[test]
 fn the_schema_is_json_and_knows_the_keys() {
     let ended = Place::new().wharf(&["schema"]);
     let schema: serde_json::Value = serde_json::from_str(&ended.stdout).unwrap();
