@@ -53,7 +53,37 @@ pub(super) fn masked(text: &str) -> String {
         out.push_str(&shown);
         out.push_str(rest);
     }
-    out
+    with_passwords(&out, |password| starred(password)).unwrap_or(out)
+}
+
+/// `text` with `***` for each password in a URL; `None` where there is none.
+pub(super) fn without_passwords(text: &str) -> Option<String> {
+    with_passwords(text, |_| "***".to_owned())
+}
+
+/// Replaces the password of each `scheme://user:password@host`.
+fn with_passwords(text: &str, instead: impl Fn(&str) -> String) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + "://".len());
+        out.push_str(before);
+        let end = after.find(|c: char| c.is_whitespace() || "/?#\"'".contains(c));
+        let authority = &after[..end.unwrap_or(after.len())];
+        if let Some((login, _)) = authority.rsplit_once('@')
+            && let Some((user, password)) = login.split_once(':')
+        {
+            out.push_str(user);
+            out.push(':');
+            out.push_str(&instead(password));
+            rest = &after[login.len()..];
+        } else {
+            rest = after;
+        }
+    }
+    let is_changed = rest.len() != text.len() && !out.is_empty();
+    out.push_str(rest);
+    (is_changed && out != text).then_some(out)
 }
 
 /// Where the value that begins `rest` ends in a flow map: at a comma or bracket outside quotes.

@@ -28,6 +28,34 @@ fn secrets_are_starred_out_for_people_and_programs() {
 }
 
 #[test]
+fn passwords_in_urls_are_starred_out() {
+    let url = "postgres://ann:s3cr3t@db:5432/shop";
+    let text = |chart: &str| {
+        format!(
+            "images:\n  hello: {{context: ., args: {{DB: \"{url}\", HOME: \"https://x.example/a\"}}}}\n\
+             releases:\n  hello: {{chart: {chart}, repo: \"https://ann:s3cr3t@charts.example\", wait: 1}}\n"
+        )
+    };
+    let place = hello().file("wharf.yaml", &text("web").replace(", wait: 1", ""));
+    for arguments in [&["config"][..], &["config", "--json"]] {
+        let ended = place.wharf(arguments);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(!format!("{ended:?}").contains("s3cr3t"), "{ended:?}");
+        assert!(ended.stdout.contains("postgres://ann:***@db:5432/shop"), "{}", ended.stdout);
+        assert!(ended.stdout.contains("https://ann:***@charts.example"), "{}", ended.stdout);
+        assert!(ended.stdout.contains("https://x.example/a"), "{}", ended.stdout);
+    }
+    // Nor in the picture of a mistake beside one.
+    let ended = hello().file("wharf.yaml", &text("web")).wharf(&["config"]);
+    assert_eq!(ended.code, 2);
+    assert!(
+        ended.stderr.contains("wait: 1") && !ended.stderr.contains("s3cr3t"),
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn a_typo_is_shown_in_its_place() {
     let ended = hello().file("wharf.yaml", "images:\n  hello:\n    contxt: .\n").wharf(&["config"]);
     assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));

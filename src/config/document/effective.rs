@@ -2,7 +2,7 @@
 
 use crate::model::Project;
 
-use super::super::mask::sounds_secret;
+use super::super::mask::{sounds_secret, without_passwords};
 use super::super::provenance::Provenance;
 use super::write::{Defaults, Remarks, project as written, write};
 
@@ -11,7 +11,7 @@ use super::write::{Defaults, Remarks, project as written, write};
 ///
 /// What nobody gave and nothing showed is a `default`. Build
 /// arguments and `set` values are secrets when their key, or an environment variable that went
-/// into them, sounds like one.
+/// into them, sounds like one; so are passwords in URLs, wherever they stand.
 #[must_use]
 pub fn render_effective(project: &Project, provenance: &Provenance) -> String {
     write(
@@ -26,7 +26,10 @@ pub fn render_effective(project: &Project, provenance: &Provenance) -> String {
                 Some(source.map_or_else(|| "default".to_owned(), super::super::Source::text))
             },
             instead: &|path, scalar| {
-                is_secret(path, scalar, provenance).then(|| "\"***\"".to_owned())
+                if is_secret(path, scalar, provenance) {
+                    return Some("\"***\"".to_owned());
+                }
+                without_passwords(scalar)
             },
         },
     )
