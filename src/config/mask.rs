@@ -53,7 +53,7 @@ pub(super) fn masked(text: &str) -> String {
         out.push_str(&shown);
         out.push_str(rest);
     }
-    with_passwords(&out, |password| starred(password)).unwrap_or(out)
+    with_passwords(&out, starred).unwrap_or(out)
 }
 
 /// `text` with `***` for each password in a URL; `None` where there is none.
