@@ -167,8 +167,12 @@ impl ReleaseState {
 
     /// Nothing of it is in the cluster any more.
     pub(super) fn mark_lost(&mut self, name: &ReleaseName, effects: &mut Vec<Effect>) {
-        self.end_settling(name, effects);
+        self.forget_what_runs(name, effects);
         self.mark_stale();
+    }
+
+    fn forget_what_runs(&mut self, name: &ReleaseName, effects: &mut Vec<Effect>) {
+        self.end_settling(name, effects);
         self.running = None;
         self.live = false;
     }
@@ -536,15 +540,20 @@ impl ReleaseState {
             Err(End::Stale) => self.stale = true,
             Err(End::Failed(failure)) => self.fail(name, failure, Some(work.wanted), effects),
             Ok(Deployed { revision, images, pruned, took }) => {
-                self.told = None;
-                self.failed = None;
-                self.followed = false;
-                self.announced = true;
                 let fingerprint = work.wanted.fingerprint;
-                self.running = Some(Running { fingerprint, images, revision });
+                self.run(Running { fingerprint, images, revision });
                 effects.push(told(name, ReleaseNews::Deployed { revision, pruned, took }));
             }
         }
+    }
+
+    /// Something else runs from here on, and is news.
+    fn run(&mut self, running: Running) {
+        self.told = None;
+        self.failed = None;
+        self.followed = false;
+        self.announced = true;
+        self.running = Some(running);
     }
 
     /// Answers `Patch`. Whatever kept it from being done: a deploy does the same, and more.
@@ -560,13 +569,9 @@ impl ReleaseState {
             Err(_) if work.cancelled => {}
             Err(_) => self.act(name, Work { step: Step::Deploy, ..work }, effects),
             Ok(Patched { images, lags, took }) => {
-                self.told = None;
-                self.failed = None;
-                self.followed = false;
-                self.announced = true;
                 let fingerprint = work.wanted.fingerprint.clone();
                 self.unrecorded = lags.then_some(Unrecorded { generation, wanted: work.wanted });
-                self.running = Some(Running { fingerprint, images, revision: None });
+                self.run(Running { fingerprint, images, revision: None });
                 effects.push(told(name, ReleaseNews::Patched { took }));
             }
         }
@@ -599,9 +604,7 @@ impl ReleaseState {
             }
             Err(end) => {
                 // A deploy does it again, once there is a reason for one.
-                self.running = None;
-                self.live = false;
-                self.end_settling(name, effects);
+                self.forget_what_runs(name, effects);
                 match end {
                     End::Cancelled => {}
                     End::Stale => self.stale = true,
