@@ -17,7 +17,7 @@ use super::desk::{Done, Kept};
 use super::hooks::{Around, Halt, When};
 use super::house::House;
 
-/// What a build and a delivery have in common.
+/// What a look, a build and a delivery have in common.
 pub(super) struct Work {
     pub(super) house: Arc<House>,
     pub(super) reporter: Reporter,
@@ -54,14 +54,8 @@ pub(super) async fn hash(
 }
 
 /// Answers `Look`.
-pub(super) async fn look(
-    house: Arc<House>,
-    definition: Option<Artifact>,
-    inputs: Option<Arc<BuildInputs>>,
-    artifact: ArtifactName,
-    generation: Generation,
-    image: ImageRef,
-) -> Done {
+pub(super) async fn look(work: Work, inputs: Option<Arc<BuildInputs>>) -> Done {
+    let Work { house, artifact, generation, image, definition, .. } = work;
     let result = seen(&house, &artifact, &image).await;
     let is_there = result.as_ref().is_ok_and(|seen| seen.built || seen.delivered.is_some());
     if let Some(definition) = definition.as_ref().filter(|definition| {

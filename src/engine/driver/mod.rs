@@ -24,7 +24,7 @@ use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::cleanup;
-use crate::model::{ArtifactName, Key as Pressed, ReleaseName, Undo};
+use crate::model::{ArtifactName, Generation, ImageRef, Key as Pressed, ReleaseName, Undo};
 use crate::report::{Failure, Report, Reporter};
 use crate::tools::{self, Tools};
 
@@ -251,22 +251,17 @@ impl Driver {
             }
             Effect::Look { artifact, generation, image } => {
                 let inputs = self.desk.inputs(&artifact, generation);
-                let definition = self.session.project().artifacts.get(&artifact).cloned();
-                let work = images::look(house, definition, inputs, artifact, generation, image);
-                self.tasks.spawn(work)
+                let work = self.image_work(artifact, generation, image);
+                self.tasks.spawn(images::look(work, inputs))
             }
             Effect::Build { artifact, generation, image } => {
                 let inputs = self.desk.inputs(&artifact, generation);
                 let no_cache = self.request.no_cache;
-                let definition = self.session.project().artifacts.get(&artifact).cloned();
-                let work =
-                    images::Work { house, reporter, artifact, generation, image, definition };
+                let work = self.image_work(artifact, generation, image);
                 self.tasks.spawn(images::build(work, inputs, no_cache, cancel.clone()))
             }
             Effect::Deliver { artifact, generation, image } => {
-                let definition = self.session.project().artifacts.get(&artifact).cloned();
-                let work =
-                    images::Work { house, reporter, artifact, generation, image, definition };
+                let work = self.image_work(artifact, generation, image);
                 self.tasks.spawn(images::deliver(work, cancel.clone()))
             }
             Effect::Examine { release, generation } => {
@@ -276,44 +271,38 @@ impl Driver {
                 self.tasks.spawn(work)
             }
             Effect::Render { release, generation, images } => {
-                let project = self.session.project().clone();
                 let known = self.desk.known(&release);
                 let wishes = self.wishes(&release);
-                let work = releases::Work { house, reporter, project, release, generation };
+                let work = self.release_work(release, generation);
                 self.tasks.spawn(releases::render(work, known, images, wishes))
             }
             Effect::Patch { release, generation } => {
-                let project = self.session.project().clone();
                 let prepared = self.desk.prepared(&release, generation);
-                let work = releases::Work { house, reporter, project, release, generation };
+                let work = self.release_work(release, generation);
                 self.tasks.spawn(fast::patch(work, prepared))
             }
             Effect::Lull { generation } => self.tasks.spawn(fast::lull(generation)),
             Effect::Record { release, generation } => {
-                let project = self.session.project().clone();
                 let prepared = self.desk.prepared(&release, generation);
-                let work = releases::Work { house, reporter, project, release, generation };
+                let work = self.release_work(release, generation);
                 self.tasks.spawn(fast::record(work, prepared, cancel.clone()))
             }
             Effect::Deploy { release, generation } => {
-                let project = self.session.project().clone();
                 let prepared = self.desk.prepared(&release, generation);
                 if let Some(plan) = prepared.as_ref().map(|prepared| &prepared.plan) {
                     self.following.expect(&release, &plan.objects, &plan.namespace);
                 }
-                let work = releases::Work { house, reporter, project, release, generation };
+                let work = self.release_work(release, generation);
                 self.tasks.spawn(releases::deploy(work, prepared, cancel.clone()))
             }
             Effect::Settle { release, generation } => {
-                let project = self.session.project().clone();
                 let objects = self.desk.objects(&release);
-                let work = releases::Work { house, reporter, project, release, generation };
+                let work = self.release_work(release, generation);
                 self.tasks.spawn(releases::settle(work, objects, cancel.clone()))
             }
             Effect::RollBack { release, generation } => {
-                let project = self.session.project().clone();
                 let to = self.desk.revision_before(&release);
-                let work = releases::Work { house, reporter, project, release, generation };
+                let work = self.release_work(release, generation);
                 self.tasks.spawn(releases::roll_back(work, to))
             }
             Effect::OpenForward(forward) => {
@@ -332,6 +321,23 @@ impl Driver {
         if let Some(slot) = slot {
             self.cancels.insert(slot, cancel);
         }
+    }
+
+    fn image_work(
+        &self,
+        artifact: ArtifactName,
+        generation: Generation,
+        image: ImageRef,
+    ) -> images::Work {
+        let (house, reporter) = (Arc::clone(&self.house), self.reporter.clone());
+        let definition = self.session.project().artifacts.get(&artifact).cloned();
+        images::Work { house, reporter, artifact, generation, image, definition }
+    }
+
+    fn release_work(&self, release: ReleaseName, generation: Generation) -> releases::Work {
+        let (house, reporter) = (Arc::clone(&self.house), self.reporter.clone());
+        let project = self.session.project().clone();
+        releases::Work { house, reporter, project, release, generation }
     }
 
     fn wishes(&self, release: &ReleaseName) -> releases::Wishes {
