@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::{self, DeployError, DeployScope, Found, Installed, Plan, Swap};
+use crate::deploy::{self, DeployScope, Found, Installed, Plan, Swap};
 use crate::model::Generation;
 use crate::report::{Failure, ReleaseNews, Report};
 
@@ -108,9 +108,7 @@ async fn recorded(
     let Some((scope, Prepared { plan, .. })) = work.house.deploy.as_ref().zip(prepared) else {
         return Err(End::Stale);
     };
-    let failed = |error: DeployError| End::Failed(error.failure());
-    let found = deploy::look(scope, &plan.release, &plan.namespace).await;
-    let mut found = found.map_err(failed)?;
+    let mut found = deploy::look(scope, &plan.release, &plan.namespace).await?;
     let is_due = found.record.as_ref().is_some_and(|record| {
         record.lagging.is_some()
             && record.images == plan.images
@@ -120,14 +118,10 @@ async fn recorded(
     if !is_due || !found.drift.is_empty() {
         return Err(End::Stale);
     }
-    deploy::survey(scope, plan, &mut found).await.map_err(failed)?;
+    deploy::survey(scope, plan, &mut found).await?;
     let (name, reporter) = (work.release.clone(), work.reporter.clone());
     let tell = move |news: ReleaseNews| {
         reporter.tell(Report::Release { name: name.clone(), news });
     };
-    match deploy::deploy(scope, plan, &found, &tell, cancel).await {
-        Ok(deployed) => Ok(deployed),
-        Err(DeployError::Cancelled { .. }) => Err(End::Cancelled),
-        Err(error) => Err(failed(error)),
-    }
+    Ok(deploy::deploy(scope, plan, &found, &tell, cancel).await?)
 }

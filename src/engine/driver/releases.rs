@@ -309,10 +309,9 @@ async fn deployed(
     around.run(&hooks.before, When::Before).await?;
     let deployed = match deploy::deploy(scope, plan, found, &tell, cancel).await {
         Ok(deployed) => deployed,
-        Err(DeployError::Cancelled { .. }) => return Err(End::Cancelled),
         Err(error) => {
             let place = error.object().and_then(|object| prepared.places.get(&object));
-            let failure = error.failure();
+            let End::Failed(failure) = End::from(error) else { return Err(End::Cancelled) };
             let failure = match place {
                 Some(place) => failure.written_in(place),
                 None => failure,
@@ -334,6 +333,15 @@ async fn deployed(
         around.run(&hooks.after, When::After).await?;
     }
     Ok(deployed)
+}
+
+impl From<DeployError> for End {
+    fn from(error: DeployError) -> Self {
+        match error {
+            DeployError::Cancelled { .. } => Self::Cancelled,
+            error => Self::Failed(error.failure()),
+        }
+    }
 }
 
 /// Answers `Settle`.
