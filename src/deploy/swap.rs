@@ -15,7 +15,7 @@ use super::look::Found;
 use super::manifest::{self, Manifest};
 use super::record::{self, Part, ReleaseRecord};
 use super::{DeployError, DeployScope, MANAGER, Plan, live, storage};
-use crate::model::{ArtifactName, ImageRef, Namespace, ObjectRef, ReleaseName};
+use crate::model::{ArtifactName, ImageRef, Namespace, ObjectRef, ReleaseName, hook_events};
 
 /// Under this name Helm owns fields: its program's name.
 const HELM: &str = "helm";
@@ -139,8 +139,7 @@ pub fn swap_for(plan: &Plan, found: &Found, installed: &Installed) -> Result<Swa
 
 /// Whether Helm runs a hook before it changes anything.
 fn runs_first(hook: &Value) -> bool {
-    let events = hook.pointer("/metadata/annotations/helm.sh~1hook").and_then(Value::as_str);
-    events.into_iter().flat_map(|events| events.split(',')).any(|one| one.trim() == "pre-upgrade")
+    hook_events(hook).is_some_and(|events| events.contains(&"pre-upgrade"))
 }
 
 /// The objects whose images differ, where nothing else does.

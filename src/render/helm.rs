@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::model::{ArtifactName, Chart, HelmSource, ImageRef, Namespace, Release};
+use crate::model::{
+    ArtifactName, Chart, HelmSource, ImageRef, Namespace, Release, annotation, hook_events,
+};
 use crate::tools::{ToolCommand, Tools};
 
 use super::chart::ChartFiles;
@@ -340,15 +342,6 @@ pub(super) fn flattened(value: Value) -> Vec<Value> {
         },
         value => vec![value],
     }
-}
-
-fn hook_events(object: &Value) -> Option<Vec<&str>> {
-    let events = annotation(object, "helm.sh/hook")?;
-    Some(events.split(',').map(str::trim).filter(|event| !event.is_empty()).collect())
-}
-
-fn annotation<'v>(object: &'v Value, name: &str) -> Option<&'v str> {
-    object.get("metadata")?.get("annotations")?.get(name)?.as_str()
 }
 
 /// Whether `source` (`chart/crds/a.yaml`, `chart/charts/sub/crds/a.yaml`) lies in a `crds` folder.
