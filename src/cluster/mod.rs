@@ -8,6 +8,7 @@
 
 mod discovery;
 mod error;
+mod exec;
 mod gone;
 mod identity;
 mod kind;
@@ -26,6 +27,7 @@ use crate::tools::Tools;
 
 pub use discovery::Resource;
 pub use error::{ClusterError, is_gone, said};
+pub use exec::{Ran, exec};
 pub use kind::may_use;
 pub use nodes::Node;
 pub use orphans::end_orphans;

@@ -6,17 +6,19 @@ use std::time::Instant;
 use globset::GlobBuilder;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use kube::api::{AttachParams, ListParams};
-use tokio::io::{AsyncRead, AsyncReadExt as _};
+use kube::api::ListParams;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster};
 use crate::model::{Hook, HookPlace, Namespace};
 use crate::report::{Failure, Report, Reporter};
 use crate::tools::{ToolError, Tools};
 
 /// How many lines of a hook's output are shown.
 const SHOWN_LINES: usize = 40;
+
+/// How many lines of a failed hook's output are shown.
+const FAILED_LINES: usize = 8;
 
 /// Which hooks, for the people who read of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +84,7 @@ impl Around<'_> {
                 let what = self.said(hook, when);
                 let failure = Failure::work("wharf::hook::failed", format!("{what} failed"));
                 let failure = failure.because(error.to_string());
-                let tail = error.output_tail();
-                let tail = &tail[tail.len().saturating_sub(8)..];
+                let tail = last(error.output_tail(), FAILED_LINES);
                 let failure =
                     tail.iter().fold(failure, |failure, line| failure.because(line.clone()));
                 Err(Halt::Failed(failure.help(format!("it runs in `{}`", folder.display()))))
@@ -107,17 +108,18 @@ impl Around<'_> {
         let all = pods.list(&ListParams::default()).await;
         let all = all.map_err(|error| failed(cluster.explain(error).to_string()))?;
         for (pod, container) in running(&all.items, pod, container) {
-            let ran = exec(&pods, &pod, &container, &hook.command);
-            let (success, lines) = tokio::select! {
+            let ran = cluster::exec(&pods, &pod, &container, &hook.command);
+            let ran = tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Err(Halt::Cancelled),
                 ran = ran => ran.map_err(|error| failed(error.to_string()))?,
             };
-            if !success {
-                let tail = &lines[lines.len().saturating_sub(8)..];
+            let lines = ran.stdout.lines().chain(ran.stderr.lines()).map(str::to_owned);
+            let lines: Vec<String> = lines.collect();
+            if !ran.success {
                 let why = format!(
                     "in the container `{container}` of the pod `{pod}`\n{}",
-                    tail.join("\n")
+                    last(&lines, FAILED_LINES).join("\n")
                 );
                 return Err(failed(why.trim_end().to_owned()));
             }
@@ -141,12 +143,16 @@ impl Around<'_> {
         let lines: Vec<String> = lines.filter(|line| !line.trim().is_empty()).collect();
         let place = place.map_or_else(String::new, |place| format!(" in {place}"));
         let mut text = format!("{}{place} ran", self.said(hook, when));
-        for line in &lines[lines.len().saturating_sub(SHOWN_LINES)..] {
+        for line in last(&lines, SHOWN_LINES) {
             text.push_str("\n  ");
             text.push_str(line);
         }
         self.reporter.tell(Report::Note { text });
     }
+}
+
+fn last(lines: &[String], count: usize) -> &[String] {
+    &lines[lines.len().saturating_sub(count)..]
 }
 
 /// The running containers that fit, each with its pod.
@@ -173,34 +179,4 @@ fn running(pods: &[Pod], pod: Option<&str>, container: Option<&str>) -> Vec<(Str
         out.extend(fitting.map(|status| (name.clone(), status.name.clone())));
     }
     out
-}
-
-/// Runs `command` in a container: whether it went well, and what it wrote.
-async fn exec(
-    pods: &Api<Pod>,
-    pod: &str,
-    container: &str,
-    command: &[String],
-) -> Result<(bool, Vec<String>), kube::Error> {
-    let params = AttachParams::default().container(container).stdin(false);
-    let mut process = pods.exec(pod, command, &params).await?;
-    let (stdout, stderr) = (process.stdout(), process.stderr());
-    let status = process.take_status();
-    let status = async {
-        match status {
-            Some(status) => status.await,
-            None => None,
-        }
-    };
-    let (status, out, error) = tokio::join!(status, text_of(stdout), text_of(stderr));
-    let success = status.and_then(|status| status.status).as_deref() == Some("Success");
-    Ok((success, out.lines().chain(error.lines()).map(str::to_owned).collect()))
-}
-
-async fn text_of(stream: Option<impl AsyncRead + Unpin>) -> String {
-    let mut bytes = Vec::new();
-    if let Some(mut stream) = stream {
-        let _ = stream.read_to_end(&mut bytes).await;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }

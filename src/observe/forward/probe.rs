@@ -9,11 +9,11 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Container, HTTPGetAction, Pod, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::Api;
-use kube::api::AttachParams;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::tunnel::Tunnel;
+use crate::cluster;
 
 /// How long one look may take, whatever the probe's own limit says: the next one is due soon.
 const LOOK_LIMIT: Duration = Duration::from_secs(5);
@@ -145,21 +145,10 @@ impl Check {
                 Err(_) => false,
             },
             Act::Run { container, command } => {
-                let params = AttachParams::default().container(container).stdin(false);
-                let Ok(mut process) = pods.exec(pod, command, &params).await else { return false };
-                let Some(status) = process.take_status() else { return false };
-                // What it prints is of no interest, but unread it would block the process.
-                let (stdout, stderr) = (process.stdout(), process.stderr());
-                let (status, ..) = tokio::join!(status, drain(stdout), drain(stderr));
-                status.and_then(|status| status.status).as_deref() == Some("Success")
+                let ran = cluster::exec(pods, pod, container, command).await;
+                ran.is_ok_and(|ran| ran.success)
             }
         }
-    }
-}
-
-async fn drain(stream: Option<impl AsyncRead + Unpin>) {
-    if let Some(mut stream) = stream {
-        let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
     }
 }
 
