@@ -7,9 +7,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Inventory, Project, Wharf, kubectl, output, wait_for};
+use crate::support::{Inventory, Project, Wharf, kubectl, output, wait_for, wait_for_or};
 
 /// The services, as images, workloads and folders are called.
 const SERVICES: [&str; 3] = ["charted", "plain", "based"];
@@ -71,7 +72,8 @@ fn check(steps: usize, calm: usize, seed: u64) {
 
     assert_eq!(wharf.interrupt(), Some(0));
     drop(wharf);
-    Inventory::take(&project).assert_same(&before_without_files(before, &project));
+    without_files(Inventory::take(&project), &project)
+        .assert_same(&without_files(before, &project));
     nothing_is_left_of_deliveries();
     let images = output("docker", &["images", "-q", "--filter", "reference=anything/*"]);
     let images: BTreeSet<&str> = images.lines().collect();
@@ -82,12 +84,10 @@ fn check(steps: usize, calm: usize, seed: u64) {
 const IMAGE: &str = "jsonpath={.spec.template.spec.containers[0].image}";
 
 /// The files of the project itself are not what wharf leaves.
-fn before_without_files(mut before: Inventory, project: &Project) -> Inventory {
+fn without_files(mut inventory: Inventory, project: &Project) -> Inventory {
     let of_project = format!("file {}/", project.folder().display());
-    before.files.retain(|file| !file.starts_with(&of_project));
-    let now = Inventory::take(project).files;
-    before.files.extend(now.into_iter().filter(|file| file.starts_with(&of_project)));
-    before
+    inventory.files.retain(|file| !file.starts_with(&of_project));
+    inventory
 }
 
 fn project() -> Project {
@@ -245,31 +245,26 @@ fn at_rest(project: &Project, wharf: &mut Wharf) {
             expected.extend(on_disk(project, "base", "/base"));
         }
         let mut last = None;
-        let seen = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            wait_for(service, || {
-                last = in_its_pod(project, service);
-                (last.as_ref() == Some(&expected)).then_some(())
-            });
-        }));
-        if seen.is_err() {
+        let runs = |last: &mut Option<_>| {
+            *last = in_its_pod(project, service);
+            (last.as_ref() == Some(&expected)).then_some(())
+        };
+        wait_for_or(&mut last, runs, |last| {
             let told: String = wharf.reports().iter().map(|told| format!("  {told}\n")).collect();
-            panic!("{service} runs\n{last:#?}\nand not\n{expected:#?}; told:\n{told}");
-        }
-    }
-    let mut last = serde_json::Value::Null;
-    let calm = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        wait_for("a round without failures", || {
-            let reports = wharf.reports();
-            // Helm records a revision when the round is over.
-            last.clone_from(reports.iter().rev().find(|told| {
-                let kinds = ["round", "artifact", "release", "changed"];
-                kinds.contains(&told["report"].as_str().unwrap_or_default())
-                    && told["news"] != "recorded"
-            })?);
-            (last["report"] == "round" && last["failed"] == 0).then_some(())
+            format!("{service} runs\n{last:#?}\nand not\n{expected:#?}; told:\n{told}")
         });
-    }));
-    assert!(calm.is_ok(), "the last thing told was {last}");
+    }
+    let is_calm = |last: &mut Value| {
+        let reports = wharf.reports();
+        // Helm records a revision when the round is over.
+        last.clone_from(reports.iter().rev().find(|told| {
+            let kinds = ["round", "artifact", "release", "changed"];
+            kinds.contains(&told["report"].as_str().unwrap_or_default())
+                && told["news"] != "recorded"
+        })?);
+        (last["report"] == "round" && last["failed"] == 0).then_some(())
+    };
+    wait_for_or(&mut Value::Null, is_calm, |last| format!("the last thing told was {last}"));
 }
 
 /// What a service's folder means in the image: path, kind, mode and content or target.

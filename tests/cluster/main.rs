@@ -1,7 +1,7 @@
 //! wharf against a real kind cluster: what a person would see, asserted.
 //!
-//! Each test is ignored unless it is asked for: `tests/run.sh` runs them with
-//! `--include-ignored --test-threads=1` in an environment made by `tests/testbed/up.sh env`.
+//! Each test is ignored unless it is asked for: `tests/run.sh` runs them with `--ignored`, several
+//! at a time, in an environment made by `tests/testbed/up.sh env`.
 //! A test takes a project in a folder of its own, a namespace of its own, runs the program as a
 //! child with `--json`, and waits for reports and facts, each with a limit.
 

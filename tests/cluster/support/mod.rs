@@ -26,12 +26,26 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 ///
 /// After [`LIMIT`].
 pub(crate) fn wait_for<T>(what: &str, mut fact: impl FnMut() -> Option<T>) -> T {
+    let said = |(): &()| format!("{what}: not seen within {} s", LIMIT.as_secs());
+    wait_for_or(&mut (), |()| fact(), said)
+}
+
+/// Waits until `fact` holds, which keeps in `seen` what it saw last.
+///
+/// # Panics
+///
+/// After [`LIMIT`], with what `said` makes of that.
+pub(crate) fn wait_for_or<S, T>(
+    seen: &mut S,
+    mut fact: impl FnMut(&mut S) -> Option<T>,
+    said: impl FnOnce(&S) -> String,
+) -> T {
     let began = Instant::now();
     loop {
-        if let Some(found) = fact() {
+        if let Some(found) = fact(seen) {
             return found;
         }
-        assert!(began.elapsed() < LIMIT, "{what}: not seen within {} s", LIMIT.as_secs());
+        assert!(began.elapsed() < LIMIT, "{}", said(seen));
         std::thread::sleep(Duration::from_millis(20));
     }
 }
