@@ -16,6 +16,8 @@ mod request;
 mod session;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
 
 pub use driver::run;
 pub use effect::{Effect, Exit};

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::{Digest, Generation, ImageRef, Namespace, Undo};
 use crate::report::{ArtifactNews, Failure, ReleaseNews, Report};
 
-use super::laws::{artifact, project, release};
+use super::world::{artifact, project, release};
 use super::*;
 
 /// A session whose effects are told in one line each.
