@@ -58,6 +58,10 @@ fn check(program: &Path, operation: &'static str) {
 
     site.left_as_recorded(&first);
     site.through_helm_alone();
+    // What was left to stay is as it was left, until somebody takes it away.
+    assert_eq!(site.image(), first);
+    let (status, told) = Wharf::run(&site.project, &["delete"]);
+    assert_eq!(status.code(), Some(0), "{told:#?}");
     assert_eq!(Inventory::take(&site.project).since(&before), Vec::<String>::new());
 }
 
