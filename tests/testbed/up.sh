@@ -205,7 +205,7 @@ up() {
   fi
 }
 
-mkdir -p "$bin" "$node_bin" "$log" "$state/clusters"
+mkdir -p "$cache"
 case $what in
   env)
     [ -s "$state/clusters/$name/containers" ] || die "\`$name\` is not up: run tests/testbed/up.sh first"
@@ -218,6 +218,7 @@ if is_up && [ "$what" = up ]; then
 fi
 exec 9>"$cache/lock"
 flock -n 9 || { say "testbed: waiting for another up.sh"; flock 9; }
+mkdir -p "$bin" "$node_bin" "$log" "$state/clusters"
 rm -rf "$cache"/part.?????? # what an interruption left half made
 if [ "$what" = up ]; then
   up
