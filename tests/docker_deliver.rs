@@ -243,6 +243,10 @@ async fn what_a_node_refuses_is_left_to_kinds_own_tool() {
         std::fs::read_to_string(called).unwrap().trim(),
         format!("load docker-image wharf-test/load-by-kind:1 --name {name}")
     );
+    // However it came, it is known for wharf's own.
+    let mine = "ctr -n k8s.io images ls -q 'labels.\"dev.wharf/image\"==loaded'";
+    let mine = in_node(&node, mine).await;
+    assert!(mine.contains("docker.io/wharf-test/load-by-kind:1"), "{mine}");
     // Each way is said before the next is tried, with the reason.
     let log = log.text();
     let ways = ["the whole image is sent", "import failed, trying the cluster's own tool"];

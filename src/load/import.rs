@@ -7,6 +7,7 @@ use crate::docker::{Engine, Exec};
 use crate::model::ImageRef;
 
 use super::LoadError;
+use super::delta::MINE;
 use super::nodes::Node;
 
 /// Larger archives are imported by the client itself: containerd 2's transfer service reads every
@@ -98,6 +99,14 @@ async fn forget(engine: &Engine, node: &Node, image: &ImageRef) {
     if let Err(error) = engine.exec(&node.name, &command).await {
         tracing::warn!(node = node.name, %image, %error, "a broken image record may be left");
     }
+}
+
+/// Labels the record of `image` as wharf's own, as the records of the fast way are.
+pub(super) async fn claim(engine: &Engine, node: &Node, image: &ImageRef) -> Result<(), LoadError> {
+    let (name, label) = (image.without_digest().full(), format!("{}={}", MINE.0, MINE.1));
+    let command = ["ctr", "-a", node.socket, "-n", "k8s.io", "images", "label", &name, &label];
+    let ended = engine.exec(&node.name, &command).await?;
+    if ended.code == 0 { Ok(()) } else { Err(refusal(node, image, &ended.stderr)) }
 }
 
 /// Whether the node has `image`, as `ctr` says.

@@ -12,6 +12,7 @@ use crate::model::{ClusterKind, Digest, ImageRef};
 use crate::oci;
 use crate::tools::{ToolError, Tools};
 
+use super::containerd::Containerd;
 use super::delta::{self, Delta};
 use super::facade::{self, Learnt};
 use super::link::{self, NodeLink};
@@ -169,7 +170,20 @@ impl Loader {
             let why = "it says that it took the image, and does not have it".to_owned();
             return Err(LoadError::Refused { node: node.name, image: image.clone(), why });
         }
+        let claimed = lacking.iter().map(|node| self.claim(node, image));
+        futures::future::join_all(claimed).await;
         Ok(Loaded { sent_bytes, total_bytes })
+    }
+
+    /// Says of an image that went over whole that it is wharf's, so that it leaves in its turn,
+    /// and lets those leave whose turn it is.
+    async fn claim(&self, node: &Node, image: &ImageRef) {
+        if let Err(error) = import::claim(&self.inner.engine, node, image).await {
+            tracing::debug!(node = node.name, %error, "an image will have to be removed by hand");
+        }
+        let Ok(link) = self.link(node).await else { return };
+        let Ok(layers) = link.layers(&self.inner.engine, node).await else { return };
+        tidied(node, layers, image).await;
     }
 
     /// Sends what is missing, where that is little; returns the bytes sent to the node that
@@ -238,11 +252,7 @@ impl Loader {
             let fetched =
                 facade::fetch(&self.inner.engine, image, &wanted, &self.inner.learnt, traces);
             // The nodes have nothing else to do meanwhile.
-            let tidied = there.iter().map(|(node, layers, _)| async move {
-                if let Err(status) = tidy::tidy(layers, image).await {
-                    tracing::debug!(node = node.name, %status, "old images stay");
-                }
-            });
+            let tidied = there.iter().map(|(node, layers, _)| tidied(node, layers, image));
             let (fetched, _) = tokio::join!(fetched, futures::future::join_all(tidied));
             fetched?
         };
@@ -311,6 +321,13 @@ enum Trouble {
 impl From<LoadError> for Trouble {
     fn from(error: LoadError) -> Self {
         Self::Other(error)
+    }
+}
+
+/// Lets older images of `image`'s repository leave the node; that they stay hinders nobody.
+async fn tidied(node: &Node, layers: &Containerd, image: &ImageRef) {
+    if let Err(status) = tidy::tidy(layers, image).await {
+        tracing::debug!(node = node.name, %status, "old images stay");
     }
 }
 
