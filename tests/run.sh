@@ -57,7 +57,7 @@ rooms_on_docker() {
 # The rooms on the cluster: mostly waiting, each test in a namespace of its own.
 rooms_on_the_cluster() {
   local targets=() file
-  for file in tests/cluster_*.rs; do targets+=(--test "$(basename "$file" .rs)"); done
+  for file in tests/cluster_*; do targets+=(--test "$(basename "$file" .rs)"); done
   with_the_cluster "${WHARF_TEST_THREADS:-3}" "${targets[@]}"
 }
 

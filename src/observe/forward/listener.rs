@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
+use kube::{Api, ResourceExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -19,6 +19,7 @@ use super::target::{Target, Way, local_port};
 use super::tunnel::{End, Sent, Tunnel};
 use crate::model::{Forward, Namespace};
 use crate::observe::error::ObserveError;
+use crate::observe::pod::is_ready;
 use crate::observe::scene::Scene;
 use crate::report::Reporter;
 
@@ -175,18 +176,25 @@ impl Gate {
     async fn serve(&self, mut connection: TcpStream) {
         let _ = connection.set_nodelay(true);
         let deadline = Instant::now() + HOLD_LIMIT;
-        let mut refused_until = None;
+        // By whom, and until when it may go on.
+        let mut refused: Option<(Way, Instant)> = None;
         let mut sent = Sent::default();
         let mut last_word = None;
-        while let Some(way) = self.way(deadline).await {
+        while let Some((way, has_waited)) = self.way(deadline).await {
+            // A pod that has just become ready gets time of its own.
+            refused.take_if(|(by, _)| has_waited || *by != way);
             let word = match Tunnel::open(&self.pods, &way.pod, way.port).await {
                 Ok(tunnel) => match tunnel.carry(&mut connection, &mut sent).await {
                     End::Closed => return self.forget(),
+                    // Whoever replaces or restarts the pod says so already.
+                    End::Broken(_) if !self.is_ready(&way) => return,
                     End::Broken(word) => return self.tell(&way, &word),
                     End::Refused(word) => {
-                        let until = *refused_until.get_or_insert(Instant::now() + REFUSAL_LIMIT);
+                        let by = || (way.clone(), Instant::now() + REFUSAL_LIMIT);
+                        let until = refused.get_or_insert_with(by).1;
                         if Instant::now() >= until {
-                            return self.tell(&way, &word);
+                            last_word = Some((way, word));
+                            break;
                         }
                         word
                     }
@@ -203,15 +211,18 @@ impl Gate {
             Some((way, word)) => self.tell(&way, &word),
             None => self.tell_held(),
         }
+        // Nobody has heard the client. An orderly end could pass for an empty answer.
+        let _ = connection.set_zero_linger();
     }
 
-    /// The way to a pod that answers, as soon as there is one.
-    async fn way(&self, deadline: Instant) -> Option<Way> {
+    /// The way to a pod that answers, as soon as there is one, and whether it was waited for.
+    async fn way(&self, deadline: Instant) -> Option<(Way, bool)> {
         let mut changes = self.scene.changes();
+        let mut has_waited = false;
         loop {
             changes.borrow_and_update();
             match self.target.choose(&self.scene, &self.answering) {
-                Ok(Some(way)) => return Some(way),
+                Ok(Some(way)) => return Some((way, has_waited)),
                 Ok(None) => {}
                 Err(error) => {
                     let failure = error.failure();
@@ -222,7 +233,14 @@ impl Gate {
             if !matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(()))) {
                 return None;
             }
+            has_waited = true;
         }
+    }
+
+    /// Whether the pod is still there and ready, as far as is known.
+    fn is_ready(&self, way: &Way) -> bool {
+        let pod = self.scene.pods(&self.target.namespace).get(&way.pod);
+        pod.is_some_and(|pod| pod.uid().as_deref() == Some(&way.uid) && is_ready(&pod))
     }
 
     fn tell(&self, way: &Way, word: &str) {

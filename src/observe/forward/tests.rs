@@ -187,3 +187,22 @@ async fn what_broke_after_an_answer_is_not_tried_again() {
     word_tx.send("lost connection to pod".to_owned()).unwrap();
     assert_eq!(carried.end().await, End::Broken("lost connection to pod".into()));
 }
+
+#[tokio::test]
+async fn what_a_program_may_have_heard_is_not_said_to_it_again() {
+    let check = async |word: &str, expected: fn(String) -> End| {
+        let (word_tx, word_rx) = tokio::sync::oneshot::channel();
+        let mut carried = Carried::begin(Sent::default(), async { word_rx.await.ok() });
+        carried.client.write_all(b"POST /").await.unwrap();
+        let mut request = [0; 6];
+        carried.pod.read_exact(&mut request).await.unwrap();
+        word_tx.send(word.to_owned()).unwrap();
+        assert_eq!(carried.end().await, expected(word.to_owned()));
+    };
+    check("read tcp4 127.0.0.1:40404->127.0.0.1:8000: read: connection reset by peer", End::Broken)
+        .await;
+    check("write tcp4 127.0.0.1:40404->127.0.0.1:8000: write: broken pipe", End::Broken).await;
+    check("dial tcp4 127.0.0.1:8000: connect: connection refused", End::Refused).await;
+    check("dial tcp4 127.0.0.1:8000: connect: connection timed out", End::Refused).await;
+    check("network namespace for sandbox \"f00\" is closed", End::Refused).await;
+}

@@ -219,5 +219,13 @@ async fn lost(
 }
 
 fn refused_or_broken(word: String, answered: bool, sent: &Sent) -> End {
-    if answered || sent.is_cut { End::Broken(word) } else { End::Refused(word) }
+    let may_be_heard = !sent.bytes.is_empty() && was_taken(&word);
+    if answered || sent.is_cut || may_be_heard { End::Broken(word) } else { End::Refused(word) }
+}
+
+/// Whether `word` is of a connection that a program had taken: what the client asked for may have
+/// been done, and asking again could do it twice.
+fn was_taken(word: &str) -> bool {
+    // Go's `net.OpError` names the operation; dialling is called `dial tcp`.
+    ["reset by peer", "broken pipe", "read tcp", "write tcp"].iter().any(|sign| word.contains(sign))
 }

@@ -8,6 +8,8 @@
     reason = "a story told in a test"
 )]
 
+mod forwards;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Mutex;
@@ -17,10 +19,8 @@ use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
 use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
-use wharf::model::{Forward, LogFilter, Namespace, ReleaseName, WaitRule};
+use wharf::model::{LogFilter, Namespace, ReleaseName, WaitRule};
 use wharf::observe::{self, LogStart, LogTail, Lookout, ObserveError, Scene, Settling};
 use wharf::report::{ReleaseNews, Report, Reporter, Reports};
 use wharf::tools::Tools;
@@ -355,193 +355,6 @@ async fn a_failing_readiness_probe_is_what_is_waited_for() {
         assert!(said.contains("waits for its readiness probe (not migrated yet)"), "{said}");
         let waits = place.waits();
         assert!(waits.iter().all(|wait| wait.starts_with("deployment/api: ")), "{waits:#?}");
-    })
-    .await;
-}
-
-const SERVER: &str = r#"
-import http.server, os, time
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = (os.environ["VERSION"] + "\n").encode() * (200000 if self.path == "/big" else 1)
-        if self.path == "/slow": time.sleep(3)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-http.server.ThreadingHTTPServer(("", 8000), Handler).serve_forever()
-"#;
-
-fn server(version: &str) -> Value {
-    let mut server = deployment(
-        "web",
-        1,
-        json!({
-            "image": "python:3.11-slim", "imagePullPolicy": "IfNotPresent",
-            "command": ["python3", "-c", SERVER],
-            "env": [{"name": "VERSION", "value": version}],
-            "ports": [{"name": "http", "containerPort": 8000}],
-            "readinessProbe": {"periodSeconds": 1, "httpGet": {"port": "http"}},
-        }),
-    );
-    server["spec"]["strategy"] = json!({"type": "Recreate"});
-    server
-}
-
-/// What is answered, as far as the answer itself says that it goes: a forward hears of the end of
-/// a connection up to a second late, because containerd lets the other direction go on for so long.
-async fn get(local: std::net::SocketAddr, path: &str) -> String {
-    let mut connection = ask(local, path).await;
-    let mut answer = String::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = connection.read(&mut buffer).await.unwrap();
-        answer.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
-        let whole = answer.split_once("\r\n\r\n").and_then(|(head, body)| {
-            let (_, length) = head.split_once("Content-Length: ")?;
-            Some(body.len() == length.lines().next()?.parse::<usize>().ok()?)
-        });
-        if count == 0 || whole == Some(true) {
-            return answer;
-        }
-    }
-}
-
-async fn ask(local: std::net::SocketAddr, path: &str) -> TcpStream {
-    let mut connection = TcpStream::connect(local).await.unwrap();
-    connection.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
-    // Half-closed: everything was said, and the answer is still to come.
-    connection.shutdown().await.unwrap();
-    connection
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a cluster"]
-async fn a_forward_holds_connections_through_a_rollout_and_answers_half_closed_clients() {
-    in_a_place("forward", |place| async move {
-        let service = service(
-            "web",
-            json!({"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": "http"}]}),
-        );
-        let (reporter, mut reports) = Reporter::channel();
-        let forward = Forward {
-            kind: "service".into(),
-            name: "web".into(),
-            namespace: None,
-            port: None,
-            local: Some(0),
-        };
-        place.settle(&[server("one"), service], 60).await.unwrap();
-        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter)
-            .await
-            .unwrap();
-        assert_eq!((open.target(), open.remote()), ("service/web", "80"));
-        let began = Instant::now();
-        assert!(get(open.local(), "/").await.ends_with("\r\n\r\none\n"));
-        eprintln!("answered in {:?}", began.elapsed());
-        let mut big = String::new();
-        ask(open.local(), "/big").await.read_to_string(&mut big).await.unwrap();
-        assert!(big.len() > 800_000, "{}", big.len());
-        assert!(get(open.local(), "/slow").await.ends_with("one\n"));
-
-        // Recreate: the old pod is gone before the new one is made.
-        place.apply(&server("two")).await;
-        let mut answers = tokio::task::JoinSet::new();
-        for _ in 0..20 {
-            answers.spawn(get(open.local(), "/"));
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        let answers = answers.join_all().await;
-        let of = |version: &str| answers.iter().filter(|answer| answer.ends_with(version)).count();
-        assert_eq!(of("one\n") + of("two\n"), 20, "{answers:#?}");
-        assert!(of("two\n") > 0, "{answers:#?}");
-        assert_eq!(reports.try_recv(), None);
-
-        let taken = Forward { local: Some(open.local().port()), ..forward };
-        let error = observe::open_forward(&place.scene, &taken, &place.namespace, &reporter)
-            .await
-            .unwrap_err();
-        assert!(error.to_string().ends_with(&format!("(pid {})", std::process::id())), "{error}");
-        let local = open.local();
-        open.close().await;
-        assert!(TcpStream::connect(local).await.is_err());
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a cluster"]
-async fn a_forward_goes_to_a_new_pod_as_soon_as_it_answers() {
-    in_a_place("early", |place| async move {
-        let port = Some(wharf::model::ForwardPort::Name("http".into()));
-        let forward = Forward {
-            kind: "deployment".into(),
-            name: "web".into(),
-            namespace: None,
-            port,
-            local: Some(0),
-        };
-        let slow = |version: &str, probe: Value| {
-            let mut server = server(version);
-            server["spec"]["strategy"] = json!({"type": "RollingUpdate"});
-            server["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = probe;
-            server
-        };
-        place.settle(&[server("one")], 60).await.unwrap();
-        let (reporter, _reports) = Reporter::channel();
-        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter)
-            .await
-            .unwrap();
-        let pods: Api<k8s_openapi::api::core::v1::Pod> =
-            Api::namespaced(place.client.clone(), place.namespace.as_str());
-        let probes = [
-            // Kubelet would not even look before the test's limit.
-            json!({"initialDelaySeconds": 600, "httpGet": {"port": "http"}}),
-            json!({"initialDelaySeconds": 600, "tcpSocket": {"port": 8000}}),
-            json!({"initialDelaySeconds": 600, "exec": {"command": ["python3", "-c", "import socket; socket.create_connection(('127.0.0.1', 8000))"]}}),
-        ];
-        for (nth, probe) in probes.into_iter().enumerate() {
-            let version = format!("early{nth}");
-            place.apply(&slow(&version, probe)).await;
-            loop {
-                let answer = get(open.local(), "/").await;
-                assert!(answer.starts_with("HTTP/1.0 200"), "nothing is refused in between: {answer}");
-                if answer.ends_with(&format!("{version}\n")) {
-                    break;
-                }
-            }
-            let pods = pods.list(&Default::default()).await.unwrap();
-            let new = pods.iter().find(|pod| format!("{:?}", pod.spec).contains(&version)).unwrap();
-            let conditions = new.status.as_ref().unwrap().conditions.iter().flatten();
-            let ready = conditions.filter(|one| one.type_ == "Ready" && one.status == "True");
-            assert_eq!(ready.count(), 0, "kubelet has not said so");
-        }
-        // A probe that fails keeps the forward away, though the port could be dialled.
-        place.apply(&slow("never", json!({"httpGet": {"port": 8001}}))).await;
-        for _ in 0..40 {
-            let answer = get(open.local(), "/").await;
-            assert!(answer.starts_with("HTTP/1.0 200") && !answer.ends_with("never\n"), "{answer}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        open.close().await;
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a cluster"]
-async fn a_port_that_nothing_listens_on_is_told_once() {
-    in_a_place("refused", |place| async move {
-        place.settle(&[deployment("api", 1, shell("sleep 3600"))], 60).await.unwrap();
-        let (reporter, mut reports) = Reporter::channel();
-        let port = Some(wharf::model::ForwardPort::Number(9999));
-        let forward = Forward { kind: "deployment".into(), name: "api".into(), namespace: None, port, local: Some(0) };
-        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter).await.unwrap();
-        assert_eq!(get(open.local(), "/").await, "");
-        assert_eq!(get(open.local(), "/").await, "");
-        let told = reports.try_recv();
-        assert!(matches!(&told, Some(Report::Warning { text, .. }) if text.contains("nothing listens on port 9999")), "{told:?}");
-        assert_eq!(reports.try_recv(), None);
     })
     .await;
 }
