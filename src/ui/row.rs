@@ -143,7 +143,8 @@ pub(super) fn single(name: &str, width: usize, done: Done) -> Line {
 fn sizes(sent_bytes: u64, total_bytes: u64) -> String {
     match (sent_bytes, total_bytes) {
         (0, 0) => String::new(),
-        (sent, 0) => bytes(sent),
+        // The whole image: its archive is a little larger than what it holds.
+        (sent, total) if sent >= total => bytes(sent),
         (sent, total) => format!("{} of {}", bytes(sent), bytes(total)),
     }
 }
