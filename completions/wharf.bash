@@ -1192,7 +1192,7 @@ _wharf() {
             return 0
             ;;
         wharf__subcmd__render)
-            opts="-a -o -f -p -m -C -n -v -q -h --images --output --platform --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
+            opts="-a -o -f -p -m -C -n -v -q -h --images --output --offline --platform --file --profile --module --directory --context --namespace --verbose --quiet --json --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

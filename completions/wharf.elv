@@ -207,6 +207,7 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand -n 'Namespace of everything that names none itself'
             cand --namespace 'Namespace of everything that names none itself'
             cand --color 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set'
+            cand --offline 'Ask neither the cluster nor the network'
             cand -v 'Say more; -vv says what wharf''s own parts do'
             cand --verbose 'Say more; -vv says what wharf''s own parts do'
             cand -q 'Say only failures, warnings and what was asked for'

@@ -163,6 +163,7 @@ complete -c wharf -n "__fish_wharf_using_subcommand render" -s n -l namespace -d
 complete -c wharf -n "__fish_wharf_using_subcommand render" -l color -d 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c wharf -n "__fish_wharf_using_subcommand render" -l offline -d 'Ask neither the cluster nor the network'
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s v -l verbose -d 'Say more; -vv says what wharf\'s own parts do'
 complete -c wharf -n "__fish_wharf_using_subcommand render" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand render" -l json -d 'One JSON object per report on stdout, for programs'

@@ -27,6 +27,7 @@
 //!    dockerfile/ instructions, stages, what a build can see; .dockerignore
 //! 2  tools/     run helm, kind, kubectl: process group, time limit, captured output
 //!    files/     walking with ignore rules, stat cache, atomic writes, state directory
+//!    download/  what stands at an address of the web
 //! 1  report/    what can be told: Report, Failure, Reporter (a channel end)
 //! 0  model/     the nouns: Project, names, hashes, releases, forwards, Undo
 //! ```
@@ -48,6 +49,7 @@ pub mod config;
 pub mod deploy;
 pub mod docker;
 pub mod dockerfile;
+pub mod download;
 pub mod engine;
 pub mod files;
 pub mod graph;

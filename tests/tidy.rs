@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 11] = [
     &["model"],
     &["report"],
-    &["tools", "files"],
+    &["tools", "files", "download"],
     &["docker", "dockerfile", "oci"],
     &["config", "graph"],
     &["cluster"],

@@ -1,19 +1,12 @@
 //! Remote `ADD` sources: what their server says they are at this moment.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::header::{ETAG, HOST, LAST_MODIFIED, LOCATION, USER_AGENT};
-use http::{HeaderMap, Method, Request, Uri};
-use http_body_util::Empty;
-use hyper_util::rt::TokioIo;
-use rustls_platform_verifier::ConfigVerifierExt as _;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use http::header::{ETAG, LAST_MODIFIED};
 
-use crate::dockerfile::clean;
+use crate::download;
 use crate::tools::Tools;
 
 /// What servers said, so that not every save asks them again.
@@ -27,9 +20,6 @@ const FRESH: Duration = Duration::from_secs(60);
 
 /// How long a server may take; a build would wait longer, but a save should not.
 const LIMIT: Duration = Duration::from_secs(10);
-
-/// As often as curl follows by default would be too often for a `HEAD`.
-const REDIRECTS: usize = 8;
 
 impl RemoteSources {
     /// What the server of `url` says that identifies its content; `None` where it says nothing.
@@ -78,77 +68,9 @@ async fn git(url: &str, tools: &Tools) -> Option<String> {
 
 /// The `ETag` or modification time of what `url` leads to.
 async fn head(url: &str) -> Option<String> {
-    let mut uri: Uri = url.split('#').next()?.parse().ok()?;
-    for _ in 0..REDIRECTS {
-        let (status, headers) = request(&uri).await?;
-        if status.is_success() {
-            let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-            return text(ETAG.as_str())
-                .map(|etag| format!("etag {etag}"))
-                .or_else(|| text(LAST_MODIFIED.as_str()).map(|date| format!("modified {date}")));
-        }
-        if !status.is_redirection() {
-            return None;
-        }
-        uri = redirected(&uri, headers.get(LOCATION)?.to_str().ok()?)?;
-    }
-    None
-}
-
-fn redirected(from: &Uri, location: &str) -> Option<Uri> {
-    if location.contains("://") {
-        return location.parse().ok();
-    }
-    let path = match location.strip_prefix('/') {
-        Some(_) => location.to_owned(),
-        None => {
-            let folder = from.path().rsplit_once('/').map_or("", |(folder, _)| folder);
-            let (path, query) = match location.split_once('?') {
-                Some((path, query)) => (path, format!("?{query}")),
-                None => (location, String::new()),
-            };
-            format!("{}{query}", clean(&format!("{folder}/{path}")))
-        }
-    };
-    format!("{}://{}{path}", from.scheme_str()?, from.authority()?).parse().ok()
-}
-
-async fn request(uri: &Uri) -> Option<(http::StatusCode, HeaderMap)> {
-    let host = uri.host()?;
-    let is_tls = uri.scheme_str()? == "https";
-    let port = uri.port_u16().unwrap_or(if is_tls { 443 } else { 80 });
-    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await.ok()?;
-    if !is_tls {
-        return exchange(stream, uri).await;
-    }
-    let config = rustls::ClientConfig::with_platform_verifier().ok()?;
-    let name = rustls::pki_types::ServerName::try_from(host.to_owned()).ok()?;
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    exchange(connector.connect(name, stream).await.ok()?, uri).await
-}
-
-async fn exchange<S>(stream: S, uri: &Uri) -> Option<(http::StatusCode, HeaderMap)>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
-    let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let request = Request::builder()
-        .method(Method::HEAD)
-        .uri(path)
-        .header(HOST, uri.authority()?.as_str())
-        .header(USER_AGENT, "wharf")
-        .body(Empty::<Bytes>::new())
-        .ok()?;
-    // The connection is driven right here and ends with this call. It may end right after its
-    // only answer, which still counts.
-    let mut answer = std::pin::pin!(sender.send_request(request));
-    let answer = tokio::select! {
-        biased;
-        answer = &mut answer => answer,
-        _ = connection => answer.await,
-    };
-    let answer = answer.ok()?;
-    Some((answer.status(), answer.headers().clone()))
+    let answer = download::head(url).await.ok().filter(|answer| answer.status.is_success())?;
+    answer
+        .header(ETAG.as_str())
+        .map(|etag| format!("etag {etag}"))
+        .or_else(|| answer.header(LAST_MODIFIED.as_str()).map(|date| format!("modified {date}")))
 }

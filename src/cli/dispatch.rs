@@ -158,6 +158,7 @@ impl Call {
             command: self.command.to_owned(),
             kube_context: self.global.context.as_ref().map(ToString::to_string),
             environment: self.tools.variables(),
+            offline: false,
             manifests: vec![],
             home: Some(self.paths.home.clone()),
         }

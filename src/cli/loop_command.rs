@@ -18,6 +18,7 @@ use super::{LoopCommand, LoopOptions};
 pub(super) async fn loop_command(options: LoopOptions, call: Call) -> Result<u8, Failure> {
     let mut config = call.config_request();
     config.manifests.clone_from(&options.manifests);
+    config.offline = options.offline;
     let is_quiet = call.global.quiet;
     let form = match &options.template {
         Some(template) => Form::Template(template.clone()),

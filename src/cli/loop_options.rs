@@ -60,6 +60,8 @@ pub struct LoopOptions {
     pub port_forward: bool,
     /// Files of images that `build` wrote, or `NAME=IMAGE`; they are not built.
     pub images: Vec<String>,
+    /// Ask neither the cluster nor the network.
+    pub offline: bool,
     /// Files of manifests, instead of what the configuration deploys.
     pub manifests: Vec<PathBuf>,
     /// The form in which `build` prints its images, as a template.
@@ -96,6 +98,7 @@ impl LoopOptions {
             tail: stays,
             port_forward: stays,
             images: vec![],
+            offline: false,
             manifests: vec![],
             template: None,
             output: None,

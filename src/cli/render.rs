@@ -25,6 +25,9 @@ pub struct RenderArgs {
     /// Write to FILE instead of stdout
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: Option<PathBuf>,
+    /// Ask neither the cluster nor the network
+    #[arg(long)]
+    offline: bool,
     /// Platform that tags are computed for, such as linux/arm64 [default: the nodes']
     #[arg(long, value_name = "OS/ARCH", value_parser = Platform::parse)]
     platform: Option<Platform>,
@@ -35,6 +38,7 @@ impl RenderArgs {
         LoopOptions {
             images: self.images.images,
             output: self.output,
+            offline: self.offline,
             platform: self.platform,
             ..LoopOptions::new(LoopCommand::Render, self.names.names, global)
         }

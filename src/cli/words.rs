@@ -159,12 +159,6 @@ const FLAGS: &[(&str, &str, Takes, Becomes)] = &[
     ("--status-check-selectors", "", Value, Nothing),
     ("--loud", "", Switch, Nothing),
     (
-        "--offline",
-        "",
-        Switch,
-        Refused("charts may look at the cluster: give `helm template` its versions, or be online"),
-    ),
-    (
         "--digest-source",
         "",
         Value,

@@ -67,6 +67,8 @@ pub struct ConfigRequest {
     pub environment: BTreeMap<String, String>,
     /// What `~` means.
     pub home: Option<PathBuf>,
+    /// Nobody but this machine may be asked: what comes from elsewhere comes from the cache.
+    pub offline: bool,
     /// Files of manifests that are deployed instead of what the configuration deploys.
     pub manifests: Vec<PathBuf>,
 }

@@ -24,6 +24,7 @@ use serde_json::Value;
 use wharf::config::{ConfigRequest, Provenance, init, load};
 
 mod corpus;
+mod elsewhere;
 mod fuzz;
 mod large;
 

@@ -10,12 +10,13 @@ use crate::tools::{ToolError, Tools};
 
 use super::super::error::Problem;
 use super::super::node::{Fault, Node};
+use super::addresses::cache_folder;
 
 /// A repository of some hundred megabytes over a slow line.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// Where clones lie, below the cache folder.
-const FOLDER: &str = "wharf/repos";
+/// Where clones lie, below wharf's cache folder.
+const FOLDER: &str = "repos";
 
 /// When a clone is brought up to date, besides what each requirement says itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,18 +35,22 @@ pub(super) struct Repositories {
     policy: Policy,
     /// Those that were looked after already, by address and reference.
     known: BTreeMap<(String, String), PathBuf>,
+    is_offline: bool,
+    /// What a person should know.
+    pub(super) notes: Vec<String>,
 }
 
 impl Repositories {
-    pub(super) fn new(environment: &BTreeMap<String, String>, home: Option<&Path>) -> Self {
+    pub(super) fn new(
+        environment: &BTreeMap<String, String>,
+        home: Option<&Path>,
+        is_offline: bool,
+    ) -> Self {
         let given = |name: &str| environment.get(name).filter(|value| !value.is_empty());
-        let usual = || {
-            let base = given("XDG_CACHE_HOME").map(PathBuf::from);
-            let base = base.or_else(|| home.map(|home| home.join(".cache")));
-            base.unwrap_or_else(std::env::temp_dir).join(FOLDER)
-        };
+        let usual = || cache_folder(environment, home).join(FOLDER);
         let cache = given("SKAFFOLD_REMOTE_CACHE_DIR").map_or_else(usual, PathBuf::from);
         let policy = match given("SKAFFOLD_SYNC_REMOTE_CACHE").map(String::as_str) {
+            _ if is_offline => Policy::Never,
             Some("missing") => Policy::Missing,
             Some("never") => Policy::Never,
             _ => Policy::Always,
@@ -53,7 +58,7 @@ impl Repositories {
         let variables = environment.iter().map(|(name, value)| (name.into(), value.into()));
         // Nobody is there to type a password.
         let tools = Tools::new(variables.collect()).with_variable("GIT_TERMINAL_PROMPT", "0");
-        Self { tools, cache, policy, known: BTreeMap::new() }
+        Self { tools, cache, policy, known: BTreeMap::new(), is_offline, notes: vec![] }
     }
 
     /// The folder or file that `git` names, in a clone.
@@ -74,17 +79,24 @@ impl Repositories {
         }
         let asked = git.get("sync").and_then(Node::truth);
         let folder = self.brought(&repository, &reference, asked).map_err(|why| {
-            git.fault(Problem::Conflict {
-                what: format!("the repository `{repository}` could not be read: {why}"),
-                help: format!("try it: `git clone {repository}`"),
-            })
+            let lacks_it = ["pathspec", "remote ref", "reference is not a tree"];
+            match git.get("ref").filter(|_| lacks_it.iter().any(|words| why.contains(words))) {
+                Some(node) => node.fault(Problem::Conflict {
+                    what: format!("the repository `{repository}` has no `{reference}`"),
+                    help: format!("what it has: `git ls-remote {repository}`"),
+                }),
+                None => git.fault(Problem::Conflict {
+                    what: format!("the repository `{repository}` could not be read: {why}"),
+                    help: format!("try it: `git clone {repository}`"),
+                }),
+            }
         })?;
         self.known.insert(key, folder.clone());
         Ok(folder.join(below))
     }
 
     fn brought(
-        &self,
+        &mut self,
         repository: &str,
         reference: &str,
         asked: Option<bool>,
@@ -94,14 +106,18 @@ impl Repositories {
         let is_there = folder.join(".git").is_dir();
         match (is_there, self.policy) {
             (false, Policy::Never) => {
-                return Err("it is not in the cache, and `--sync-remote-cache=never`".to_owned());
+                let flag = match self.is_offline {
+                    true => "--offline",
+                    false => "--sync-remote-cache=never",
+                };
+                return Err(format!("it is not in the cache, and `{flag}` asks nobody"));
             }
             (false, Policy::Always | Policy::Missing) => {
                 self.clone(repository, reference, &folder)?;
             }
             // A clone that may keep changes of a person's is left alone.
             (true, _) if asked == Some(false) => {}
-            (true, Policy::Always) => self.refresh(reference, &folder)?,
+            (true, Policy::Always) => self.refresh(repository, reference, &folder)?,
             (true, Policy::Missing | Policy::Never) => {}
         }
         Ok(folder)
@@ -114,20 +130,58 @@ impl Repositories {
         let made = made.map_err(|error| error.to_string())?;
         let inside = made.path().join("repo");
         let target = inside.display().to_string();
-        self.git(&self.cache, &["clone", "--quiet", "--", repository, &target])?;
-        if !reference.is_empty() {
-            self.git(&inside, &["checkout", "--quiet", reference])?;
+        // All of the history is only fetched for what is neither a branch nor a tag.
+        let one = ["clone", "--quiet", "--depth", "1", "--branch", reference, "--"];
+        let is_there = !reference.is_empty()
+            && self.git(&self.cache, &[&one[..], &[repository, &target]].concat()).is_ok();
+        if !is_there {
+            let _ = std::fs::remove_dir_all(&inside);
+            self.git(&self.cache, &["clone", "--quiet", "--", repository, &target])?;
+            let usual = self.usual_branch(&inside);
+            let wanted = if reference.is_empty() { usual.as_str() } else { reference };
+            self.git(&inside, &["checkout", "--quiet", wanted])?;
         }
         std::fs::rename(&inside, folder).map_err(|error| error.to_string())
     }
 
-    fn refresh(&self, reference: &str, folder: &Path) -> Result<(), String> {
-        self.git(folder, &["fetch", "--quiet", "--tags", "--force", "origin"])?;
-        let wanted = if reference.is_empty() { "HEAD" } else { reference };
-        let remote = format!("origin/{wanted}");
-        let is_branch = self.git(folder, &["rev-parse", "--verify", "--quiet", &remote]).is_ok();
-        let wanted = if is_branch { remote.as_str() } else { reference };
-        self.git(folder, &["reset", "--quiet", "--hard", wanted]).map(drop)
+    /// Brings a clone to what its repository has.
+    fn refresh(&mut self, address: &str, reference: &str, folder: &Path) -> Result<(), String> {
+        let is_known = |name: &str| {
+            self.git(folder, &["rev-parse", "--verify", "--quiet", &format!("{name}^{{commit}}")])
+                .is_ok()
+        };
+        let is_hash = reference.len() >= 7 && reference.chars().all(|c| c.is_ascii_hexdigit());
+        if is_hash && is_known(reference) && !is_known(&format!("origin/{reference}")) {
+            return Ok(());
+        }
+        let what: &[&str] = if reference.is_empty() { &[] } else { &[reference] };
+        let fetched =
+            self.git(folder, &[&["fetch", "--quiet", "--force", "origin"], what].concat());
+        match fetched {
+            Ok(_) => {
+                let usual = format!("origin/{}", self.usual_branch(folder));
+                let wanted = if reference.is_empty() { usual.as_str() } else { "FETCH_HEAD" };
+                self.git(folder, &["reset", "--quiet", "--hard", wanted]).map(drop)
+            }
+            Err(why) if why.contains("remote ref") => Err(why),
+            // Whoever is on a train goes on with what is there.
+            Err(why) => {
+                self.notes.push(format!(
+                    "the repository `{address}` is taken from the cache, as it could not be \
+                     brought up to date: {why}"
+                ));
+                Ok(())
+            }
+        }
+    }
+
+    /// The branch that is meant where none is named.
+    fn usual_branch(&self, folder: &Path) -> String {
+        let is_there = |name: &&str| {
+            let name = format!("refs/remotes/origin/{name}");
+            self.git(folder, &["rev-parse", "--verify", "--quiet", &name]).is_ok()
+        };
+        ["master", "main"].into_iter().find(is_there).unwrap_or("HEAD").to_owned()
     }
 
     fn git(&self, folder: &Path, words: &[&str]) -> Result<String, String> {

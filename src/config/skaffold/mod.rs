@@ -6,6 +6,7 @@
 //! with what laid over them) → `translate` (`images`, `releases`, with `templates` filled in) →
 //! from there on as `wharf.yaml`. Nothing behind this room knows which file it was.
 
+mod addresses;
 mod builders;
 mod dotenv;
 mod fields;
@@ -36,6 +37,7 @@ use super::error::ConfigError;
 use super::provenance::Provenance;
 use super::read::Read as _;
 use super::{ConfigRequest, Loaded, Unmet, disk, node, resolve, schema, with_needs_of_dockerfiles};
+use addresses::Addresses;
 use git::Repositories;
 use modules::{Module, Wanted};
 use node::{Fault, Kind};
@@ -60,6 +62,9 @@ struct Reading {
     environment: BTreeMap<String, String>,
     sources: Sources,
     modules: Vec<Module>,
+    /// Whether nobody but this machine may be asked.
+    is_offline: bool,
+    notes: Vec<String>,
 }
 
 fn reading(path: &Path, request: &ConfigRequest) -> Result<Reading, ConfigError> {
@@ -93,9 +98,13 @@ fn reading(path: &Path, request: &ConfigRequest) -> Result<Reading, ConfigError>
     };
     let given = request.stdin.as_deref().filter(|_| request.is_stdin());
     let mut sources = Sources::new(root, given.map(|text| (path, text)));
-    let repositories = Repositories::new(&environment, request.home.as_deref());
-    let modules = modules::read(path, &request.dir, &wanted, repositories, &mut sources)?;
-    Ok(Reading { environment, sources, modules })
+    let is_offline = request.offline
+        || environment
+            .get("SKAFFOLD_OFFLINE")
+            .is_some_and(|value| matches!(value.as_str(), "true" | "1"));
+    let mut repositories = Repositories::new(&environment, request.home.as_deref(), is_offline);
+    let modules = modules::read(path, &request.dir, &wanted, &mut repositories, &mut sources)?;
+    Ok(Reading { environment, sources, modules, is_offline, notes: repositories.notes })
 }
 
 /// Every field that wharf does not carry out, of all modules.
@@ -121,12 +130,15 @@ pub(super) fn unmet(path: &Path, request: &ConfigRequest) -> Result<Vec<Unmet>, 
 /// Reads the configuration at `path`, and what it requires.
 pub(super) fn load(path: &Path, request: &ConfigRequest) -> Result<Loaded, ConfigError> {
     let root = path.parent().unwrap_or(Path::new("/"));
-    let Reading { environment, sources, modules } = reading(path, request)?;
-    let mut translator = Translator::new(&environment, &request.dir, &sources);
+    let reading = reading(path, request)?;
+    let Reading { environment, sources, modules, .. } = &reading;
+    let addresses = Addresses::new(environment, request.home.as_deref(), reading.is_offline);
+    let mut translator = Translator::new(environment, &request.dir, sources, addresses);
     translator.is_whole =
         listed(environment.get("SKAFFOLD_MODULE")).is_empty() && request.modules.is_empty();
-    let document = translator.document(&modules);
-    let (notes, files) = (translator.notes, translator.files);
+    let document = translator.document(modules);
+    let files = std::mem::take(&mut translator.files);
+    let notes = [reading.notes.clone(), translator.addresses.notes(), translator.notes].concat();
     let place = |fault: Fault| sources.placed(fault);
     let document = document.map_err(place)?;
     let file = schema::ConfigFile::read(&document).map_err(place)?;

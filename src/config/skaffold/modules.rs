@@ -45,7 +45,7 @@ pub(super) fn read(
     path: &Path,
     dir: &Path,
     wanted: &Wanted<'_>,
-    repositories: Repositories,
+    repositories: &mut Repositories,
     sources: &mut Sources,
 ) -> Result<Vec<Module>, ConfigError> {
     let mut reader = Reader {
@@ -81,7 +81,7 @@ pub(super) fn read(
 
 struct Reader<'r> {
     wanted: &'r Wanted<'r>,
-    repositories: Repositories,
+    repositories: &'r mut Repositories,
     sources: &'r mut Sources,
     documents: BTreeMap<PathBuf, Vec<Node>>,
     /// Documents that were gone into, by file and place in it, and whether they are wanted.

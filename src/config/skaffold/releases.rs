@@ -141,6 +141,10 @@ impl Translator<'_> {
     fn manifest(&mut self, module: &Module, item: &Node) -> Result<Vec<Node>, Fault> {
         let item = self.templates.expand(item)?;
         let text = item.as_text().unwrap_or_default();
+        if text.starts_with("http://") || text.starts_with("https://") {
+            let file = self.addresses.file(&item, text)?;
+            return Ok(vec![item.text_here(file.display().to_string())]);
+        }
         refuse_address(&item, text, "download it to a file, and name that")?;
         let path = absolute(&module.dir, Path::new(text));
         let whole = path.display().to_string();

@@ -273,7 +273,7 @@ fn what_wharf_does_not_carry_out_is_refused_or_told() {
         ("deploy: {docker: {images: [a]}}\n", "`deploy.docker` of Skaffold"),
         ("build: {artifacts: [{image: a, docker: {squash: true}}]}\n", "BuildKit cannot squash"),
         ("requires: [{path: nowhere}]\n", "`nowhere` does not exist"),
-        ("manifests: {rawYaml: ['https://x/y.yaml']}\n", "not from addresses"),
+        ("manifests: {rawYaml: ['gs://x/y.yaml']}\n", "not from addresses"),
         ("build: {artifact: []}\n", "did you mean `artifacts`?"),
         ("deploy: {statusCheckDeadlineSeconds: soon}\n", "expected a whole number"),
         ("manifests: {rawYaml: k8s}\n", "expected a list of texts"),

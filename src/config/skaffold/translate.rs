@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::super::node::{Fault, Kind, Node};
 use super::super::read::port;
 use super::super::resolve::fit;
+use super::addresses::Addresses;
 use super::fields;
 use super::modules::Module;
 use super::releases::Deployed;
@@ -47,6 +48,8 @@ pub(super) struct Translator<'t> {
     pub(super) notes: Vec<String>,
     /// Whether all modules are meant, rather than those asked for by name.
     pub(super) is_whole: bool,
+    /// Manifests that lie on no disk.
+    pub(super) addresses: Addresses,
     sources: &'t Sources,
     names: BTreeSet<String>,
 }
@@ -56,8 +59,10 @@ impl<'t> Translator<'t> {
         environment: &'t BTreeMap<String, String>,
         dir: &Path,
         sources: &'t Sources,
+        addresses: Addresses,
     ) -> Self {
         Self {
+            addresses,
             templates: Templates::new(environment, dir),
             image_variables: BTreeMap::new(),
             files: vec![],

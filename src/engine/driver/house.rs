@@ -25,6 +25,9 @@ use super::super::{Goal, Request};
 /// Where the stat cache lies in the state directory.
 const STAT_CACHE: &str = "stat-cache";
 
+/// The platform of containers on this machine.
+const HERE: &str = if cfg!(target_arch = "aarch64") { "linux/arm64" } else { "linux/amd64" };
+
 /// Connections, caches and places. Made once; tasks share it.
 pub(super) struct House {
     /// Absent where the goal needs none and none was found.
@@ -235,7 +238,13 @@ async fn platform(
     {
         return Ok(node.platform);
     }
-    engine.platform().await.map_err(|error| error.failure())
+    match engine.platform().await {
+        // Images that are given need no Engine, and then nobody asks for the platform either.
+        Err(_) if request.config.offline => {
+            Platform::parse(HERE).map_err(|error| Failure::bug(error.to_string()))
+        }
+        asked => asked.map_err(|error| error.failure()),
+    }
 }
 
 fn runtime_folder(base: &std::path::Path) -> Result<tempfile::TempDir, Failure> {

@@ -106,6 +106,7 @@ async fn begin(request: &Request, tools: &Tools, reporter: &Reporter) -> Result<
     let only = only(&project, &request.names)?;
     let mut options = options(request, only);
     let cluster = match request.goal {
+        Goal::Manifests if request.config.offline => None,
         Goal::Images | Goal::Manifests => connect(request, &project, tools).await.ok(),
         Goal::Running | Goal::Following | Goal::Watching => {
             Some(connect(request, &project, tools).await?)
