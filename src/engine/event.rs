@@ -120,6 +120,17 @@ pub enum Event {
         /// How long it took, or what keeps it from being ready.
         result: Result<Duration, End>,
     },
+    /// A pod of what was deployed answers through a local port: new connections go to it.
+    Answered {
+        /// Of which release.
+        release: ReleaseName,
+        /// The attempt that deployed it.
+        generation: Generation,
+        /// What the local port leads to, such as `service/web`.
+        target: String,
+        /// From the save (or the start) to here.
+        took: Duration,
+    },
     /// Answers `RollBack`.
     RolledBack {
         /// Which release.

@@ -23,6 +23,7 @@ enum Act {
     Lose,
     Crash,
     LoseForward(bool),
+    Answer(usize),
     FillDisk,
 }
 
@@ -38,6 +39,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => (1..31_usize).prop_map(Act::SaveConfig),
         1 => Just(Act::Crash),
         1 => any::<bool>().prop_map(Act::LoseForward),
+        2 => any::<usize>().prop_map(Act::Answer),
         1 => Just(Act::FillDisk),
     ];
     prop::collection::vec(act, 0..120)
@@ -61,6 +63,7 @@ fn play(world: &mut World, acts: Vec<Act>) {
                 let forward = project().forwards.remove(0);
                 world.tell(Event::ForwardOpened { forward, result });
             }
+            Act::Answer(nth) => world.pod_answers(nth),
             Act::FillDisk => world.disk_full = true,
         }
     }

@@ -26,6 +26,8 @@ pub(super) struct ReleaseState {
     running: Option<Running>,
     /// How that is taken back, where an earlier session owes it and this one takes it over.
     owed: Vec<Undo>,
+    /// The attempt that deployed it, and the local ports through which that has answered.
+    answers: Option<(Generation, BTreeSet<String>)>,
     /// It is ready, or ready enough where nobody waits.
     live: bool,
     work: Option<Work>,
@@ -174,6 +176,7 @@ impl ReleaseState {
     fn forget_what_runs(&mut self, name: &ReleaseName, effects: &mut Vec<Effect>) {
         self.end_settling(name, effects);
         self.running = None;
+        self.answers = None;
         self.live = false;
     }
 
@@ -420,6 +423,7 @@ impl ReleaseState {
 
     fn act(&mut self, name: &ReleaseName, work: Work, effects: &mut Vec<Effect>) {
         let (release, generation) = (name.clone(), work.generation);
+        self.answers = Some((generation, BTreeSet::new()));
         if work.step == Step::Patch {
             effects.push(Effect::Patch { release, generation });
         } else {
@@ -646,6 +650,23 @@ impl ReleaseState {
         }
     }
 
+    /// A pod of what was deployed answers: told once for each local port.
+    pub(super) fn on_answered(
+        &mut self,
+        name: &ReleaseName,
+        generation: Generation,
+        target: String,
+        took: Duration,
+        effects: &mut Vec<Effect>,
+    ) {
+        let answers = self.answers.as_mut().filter(|(of, _)| *of == generation);
+        if let Some((_, answers)) = answers
+            && answers.insert(target.clone())
+        {
+            effects.push(told(name, ReleaseNews::Answers { target, took }));
+        }
+    }
+
     /// Answers `RollBack`.
     pub(super) fn on_rolled_back(
         &mut self,
@@ -658,6 +679,7 @@ impl ReleaseState {
             return;
         }
         self.running = None;
+        self.answers = None;
         self.followed = false;
         match result {
             Ok(revision) => effects.push(told(name, ReleaseNews::RolledBack { revision })),

@@ -160,8 +160,13 @@ impl Session {
     pub fn handle(&mut self, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
         // A failure that a save leads to comes after the save, whoever tells it.
-        let is_beside =
-            matches!(event, Event::ForwardOpened { .. } | Event::Crashed(_) | Event::Unwound(_));
+        let is_beside = matches!(
+            event,
+            Event::ForwardOpened { .. }
+                | Event::Crashed(_)
+                | Event::Unwound(_)
+                | Event::Answered { .. }
+        );
         match event {
             _ if self.phase == Phase::Gone => return effects,
             Event::Saved(saved) => self.on_saved(saved, &mut effects),
@@ -173,6 +178,13 @@ impl Session {
             Event::Unwound(leftovers) => self.on_unwound(leftovers, &mut effects),
             Event::ForwardOpened { forward, result } => {
                 self.on_forward(&forward, result, &mut effects);
+            }
+            Event::Answered { release, generation, target, took } => {
+                let running = self.phase == Phase::Running;
+                let state = self.releases.get_mut(&release).filter(|_| running);
+                if let Some(state) = state {
+                    state.on_answered(&release, generation, target, took, &mut effects);
+                }
             }
             Event::Lulled(generation) => self.on_lulled(generation, &mut effects),
             Event::Crashed(failure) => effects.push(Effect::Tell(Report::Failed(failure))),
@@ -306,9 +318,8 @@ impl Session {
                 Some(_) => Some(true),
             };
         }
-        let count = saved.shown.len();
-        let report = Report::Changed { paths: saved.shown, count, ignored: false };
-        self.open_round(Some(report), effects);
+        let count = saved.changes.paths.len().max(saved.shown.len());
+        self.open_round(Some((saved.shown, count)), effects);
     }
 
     /// What was deployed to a namespace that is gone is deployed again.

@@ -106,6 +106,17 @@ impl Story {
         self.tell(Event::Examined { release: release(name), generation, result })
     }
 
+    fn rendered(&mut self, name: &str) -> Vec<String> {
+        let generation = self.generation(|effect| match effect {
+            Effect::Render { release, generation, .. } if release.as_str() == name => {
+                Some(*generation)
+            }
+            _ => None,
+        });
+        let result = Ok(Rendered::default());
+        self.tell(Event::Rendered { release: release(name), generation, result })
+    }
+
     fn settled(&mut self, name: &str, result: Result<Duration, End>) -> Vec<String> {
         let generation = self.generation(|effect| match effect {
             Effect::Settle { release, generation } if release.as_str() == name => Some(*generation),
@@ -194,6 +205,9 @@ fn line(effect: &Effect) -> Option<String> {
         Effect::Tell(Report::Release { name, news: ReleaseNews::Unchanged { .. } }) => {
             format!("{name} unchanged")
         }
+        Effect::Tell(Report::Release { name, news: ReleaseNews::Answers { target, .. } }) => {
+            format!("{name} answers at {target}")
+        }
         _ => return None,
     })
 }
@@ -252,6 +266,44 @@ fn a_save_during_a_build_replaces_it_only_when_the_hash_differs() {
     assert_eq!(story.built("web", Err(End::Cancelled)), ["look web:3"], "one build at a time");
     assert_eq!(story.seen("web", Seen::default()), ["build web:3"]);
     assert_eq!(story.built("web", Ok(())), ["deliver web:3"]);
+}
+
+#[test]
+fn a_new_version_is_told_to_answer_once_and_only_while_it_is_the_newest() {
+    let mut story = Story::up();
+    story.tell(saved("web"));
+    story.hashed("web", "2");
+    story.seen("web", Seen { delivered: Some(image("web", "2")), built: true });
+    story.rendered("shop");
+    let deployed = |effect: &Effect| match effect {
+        Effect::Deploy { generation, .. } => Some(*generation),
+        _ => None,
+    };
+    let first = story.generation(deployed);
+    let answered = |target: &str, generation| Event::Answered {
+        release: release("shop"),
+        generation,
+        target: target.to_owned(),
+        took: Duration::ZERO,
+    };
+    // It may answer before Helm has come to its end.
+    assert_eq!(story.tell(answered("service/web", first)), ["shop answers at service/web"]);
+    assert_eq!(story.tell(answered("service/web", first)), Vec::<String>::new());
+    assert_eq!(story.tell(answered("service/api", first)), ["shop answers at service/api"]);
+    // The next save is under way, and this is no news of it.
+    story.tell(saved("web"));
+    assert_eq!(story.tell(answered("pod/web", first)), ["shop answers at pod/web"]);
+    story.hashed("web", "3");
+    story.seen("web", Seen { delivered: Some(image("web", "3")), built: true });
+    let generation = first;
+    let result = Ok(Deployed {
+        images: [(artifact("web"), image("web", "2"))].into(),
+        ..Deployed::default()
+    });
+    story.tell(Event::Deployed { release: release("shop"), generation, result });
+    story.rendered("shop");
+    assert!(story.generation(deployed) > first);
+    assert_eq!(story.tell(answered("job/late", first)), Vec::<String>::new());
 }
 
 #[test]

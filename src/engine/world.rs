@@ -10,7 +10,7 @@ use crate::model::{
     ImageRef, LogFilter, ManifestSource, Namespace, Origin, Project, ProjectName, Release,
     ReleaseName, ReleaseSource, Tag, Undo, WaitRule,
 };
-use crate::report::Failure;
+use crate::report::{Failure, ReleaseNews, Report};
 
 use super::*;
 
@@ -98,6 +98,8 @@ pub(super) struct World {
     /// What Helm's history says that runs.
     pub(super) history: BTreeMap<ReleaseName, (String, BTreeMap<ArtifactName, ImageRef>)>,
     pub(super) pending: Vec<(Effect, bool)>,
+    /// Every attempt to deploy, and whether its pods were told to answer, oldest first.
+    pub(super) acts: Vec<(ReleaseName, Generation, bool)>,
     pub(super) remembered: Vec<Undo>,
     /// The next steps cannot be put on disk.
     pub(super) disk_full: bool,
@@ -126,6 +128,7 @@ impl World {
             rendered: BTreeMap::new(),
             history: BTreeMap::new(),
             pending: vec![],
+            acts: vec![],
             remembered: vec![],
             disk_full: false,
             builds,
@@ -214,6 +217,7 @@ impl World {
             }
             match &effect {
                 Effect::Deploy { release, generation } | Effect::Patch { release, generation } => {
+                    self.acts.push((release.clone(), *generation, false));
                     let (_, images) = &self.rendered[&(release.clone(), *generation)];
                     for image in images.values() {
                         assert!(self.nodes.contains(image), "law 3: {image} is not delivered");
@@ -296,6 +300,32 @@ impl World {
             };
             self.tell(event);
         }
+    }
+
+    /// A pod of the `nth` attempt to deploy answers, which may be one that others have followed.
+    pub(super) fn pod_answers(&mut self, nth: usize) {
+        if self.acts.is_empty() {
+            return;
+        }
+        let nth = nth % self.acts.len();
+        let (release, generation, told) = self.acts[nth].clone();
+        let is_last = self.acts[nth + 1..].iter().all(|(other, ..)| *other != release);
+        let (target, took) = ("service/web".to_owned(), Duration::ZERO);
+        let event = Event::Answered { release, generation, target, took };
+        let before = self.session.clone();
+        let effects = self.session.handle(event.clone());
+        let is_word = |effect: &Effect| {
+            let Effect::Tell(Report::Release { news, .. }) = effect else { return false };
+            matches!(news, ReleaseNews::Answers { .. })
+        };
+        // Law 9: it is told once for each attempt, of the last one alone, and leads to nothing.
+        assert!(effects.iter().all(is_word) && effects.len() <= 1, "law 9: {effects:?}");
+        if !is_last || told || self.left {
+            assert_eq!(effects, [], "law 9");
+            assert_eq!(before, self.session, "law 9");
+        }
+        self.acts[nth].2 |= !effects.is_empty();
+        assert_eq!(self.session.handle(event), [], "law 9");
     }
 
     /// Ends the `nth` piece of work, well or badly.

@@ -226,15 +226,18 @@ fn is_to_go_on(pod: &Pod) -> bool {
     policy.is_none_or(|policy| policy == "Always")
 }
 
+const STARTUP_FAILED: &str = "Startup probe failed: ";
+const READINESS_FAILED: &str = "Readiness probe failed: ";
+
 fn startup(pod: &Pod, container: &Container, seen: &Seen) -> Unready {
-    probe(pod, container, seen, "startup probe", "Startup probe failed: ")
+    probe(pod, container, seen, "startup probe", STARTUP_FAILED)
 }
 
 fn readiness(pod: &Pod, container: &Container, seen: &Seen) -> Unready {
     if container.readiness_probe.is_none() {
         return Unready::waits(STARTING);
     }
-    probe(pod, container, seen, "readiness probe", "Readiness probe failed: ")
+    probe(pod, container, seen, "readiness probe", READINESS_FAILED)
 }
 
 fn probe(pod: &Pod, container: &Container, seen: &Seen, name: &str, begin: &str) -> Unready {
@@ -247,11 +250,51 @@ fn probe(pod: &Pod, container: &Container, seen: &Seen, name: &str, begin: &str)
         }
         event.message.as_deref()?.strip_prefix(begin).map(one_line)
     });
+    if let Some(unready) = reachable(pod, container, seen, name, said.as_deref()) {
+        return unready;
+    }
     // A command that is quiet says nothing when it fails.
     match said.filter(|said| !said.is_empty()) {
         Some(said) => Unready::waits(format!("waits for its {name} ({said})")),
         None => Unready::waits(format!("waits for its {name}")),
     }
+}
+
+/// A program that answers through a local port and that kubelet's probe does not reach all the
+/// same. A local port leads to the pod's loopback, a probe to the pod's address.
+fn reachable(
+    pod: &Pod,
+    container: &Container,
+    seen: &Seen,
+    probe: &str,
+    said: Option<&str>,
+) -> Option<Unready> {
+    let uid = pod.metadata.uid.as_deref();
+    let answers = seen.answering.get(uid?).filter(|answers| answers.restarts == restarts(pod))?;
+    // One that was under way may be told later; the second is news of the pod as it answers.
+    let said = said.filter(|_| probe_failures(seen.events_of(uid)) > answers.failures + 1)?;
+    let text = format!("is reachable, not ready: its {probe} fails ({said})");
+    if !said.contains("connection refused") {
+        return Some(Unready::waits(text));
+    }
+    let what = format!(
+        "is reachable, not ready: its {probe} passes at 127.0.0.1 in the pod and is refused at \
+         the pod's address ({said})"
+    );
+    let trouble = of_container(pod, container, Nature::Missing, what).help(
+        "it listens on 127.0.0.1 only, which nothing but a forwarded port reaches: let it listen \
+         on 0.0.0.0",
+    );
+    Some(Unready { text, trouble: Some(trouble) })
+}
+
+/// How often kubelet said of a pod that a probe failed.
+pub(super) fn probe_failures(events: &[Arc<Event>]) -> i32 {
+    let is_probe = |event: &&Arc<Event>| {
+        let message = event.message.as_deref().unwrap_or_default();
+        [STARTUP_FAILED, READINESS_FAILED].iter().any(|begin| message.starts_with(begin))
+    };
+    events.iter().filter(is_probe).map(|event| times(event)).sum()
 }
 
 /// A container that is not started, and why.
@@ -678,6 +721,23 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
 /// Whether a node has been found for it, whose kubelet can be asked for it.
 pub(super) fn is_scheduled(pod: &Pod) -> bool {
     pod.spec.as_ref().is_some_and(|spec| spec.node_name.is_some())
+}
+
+/// Whether it has a network of its own, in which containers can be started.
+pub(super) fn has_sandbox(pod: &Pod) -> bool {
+    let condition = condition(pod, "PodReadyToStartContainers");
+    let ip = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref());
+    condition.is_some_and(|condition| condition.status == "True")
+        || ip.is_some_and(|ip| !ip.is_empty())
+}
+
+/// Whether all its containers run.
+pub(super) fn is_started(pod: &Pod) -> bool {
+    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    let runs = |status: &ContainerStatus| {
+        status.state.as_ref().is_some_and(|state| state.running.is_some())
+    };
+    statuses.is_some_and(|statuses| !statuses.is_empty() && statuses.iter().all(runs))
 }
 
 /// How often its containers were started again.

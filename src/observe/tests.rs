@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::fake::Fake;
 use super::outcome::{Outcome, sum_up};
 use super::pod::{PodState, judge};
+use super::reachable::Answers;
 use super::scene::Seen;
 use super::trouble::Nature;
 use super::verdict::Verdict;
@@ -443,6 +444,40 @@ fn a_service_that_nobody_stands_behind_is_not_waited_for() {
     let mut going = running;
     going["metadata"]["deletionTimestamp"] = json!("2026-11-02T10:00:00Z");
     check(selects, &[going], None, "ready");
+}
+
+#[test]
+fn a_program_that_listens_on_the_loopback_only_is_reachable_and_not_ready() {
+    let mut object = pod(
+        "api-1",
+        json!({"phase": "Running", "containerStatuses": [{"name": "api", "image": "api:1",
+            "imageID": "", "ready": false, "started": true, "restartCount": 0,
+            "state": {"running": {}}}]}),
+    );
+    object["spec"]["containers"][0]["readinessProbe"] = json!({"httpGet": {"port": 8080}});
+    let object: Pod = typed(object);
+    let refused =
+        "Get \"http://10.244.0.7:8080/\": dial tcp 10.244.0.7:8080: connect: connection refused";
+    let check = |said: &str, failures: i32, restarts: i32, expected: &str, help: usize| {
+        let message = format!("Readiness probe failed: {said}");
+        let mut seen = seen(&[], &[event("api-1", "Unhealthy", &message, failures)]);
+        let answers = Answers { restarts, failures: 3 };
+        seen.answering.insert("uid-api-1".into(), answers);
+        let PodState::Unready(unready) = judge(&object, &seen) else { panic!("it is not ready") };
+        assert_eq!(unready.text, expected.replace("…", said));
+        assert_eq!(unready.trouble.map_or(0, |trouble| trouble.help.len()), help);
+    };
+    check(refused, 5, 0, "is reachable, not ready: its readiness probe fails (…)", 1);
+    check(
+        "HTTP probe failed with statuscode: 500",
+        5,
+        0,
+        "is reachable, not ready: its readiness probe fails (…)",
+        0,
+    );
+    // Kubelet may have asked before it answered.
+    check(refused, 4, 0, "waits for its readiness probe (…)", 0);
+    check(refused, 5, 1, "waits for its readiness probe (…)", 0);
 }
 
 #[test]

@@ -95,9 +95,16 @@ pub enum Report {
     },
     /// A round ended: everything that the last saves asked for is live or has failed.
     Round {
-        /// From the first save of the round (or the start) to its end.
+        /// From the last save that led to something (or the start) to the end of the round.
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,
+        /// From the save until new connections went to the new version, where local ports lead to
+        /// what was deployed.
+        #[serde(rename = "live_seconds", serialize_with = "optional_seconds")]
+        live: Option<Duration>,
+        /// From the save until Kubernetes called ready what was deployed.
+        #[serde(rename = "ready_seconds", serialize_with = "optional_seconds")]
+        ready: Option<Duration>,
         /// How many things failed.
         failed: usize,
         /// `true` for the round that began with the start.
@@ -311,6 +318,15 @@ pub enum ReleaseNews {
     Settling {
         /// One line per thing that is waited for.
         waits: Vec<String>,
+    },
+    /// Its new version answers: new connections of a local port go to it, whether Kubernetes calls
+    /// it ready yet or not.
+    Answers {
+        /// What the local port leads to, such as `service/web`.
+        target: String,
+        /// From the save (or the start) to here.
+        #[serde(rename = "seconds", serialize_with = "seconds")]
+        took: Duration,
     },
     /// Everything in it is ready.
     Live {

@@ -24,7 +24,8 @@ pub(super) enum Done {
     Delivered { how: &'static str, sent_bytes: u64, total_bytes: u64, took: Duration },
     Deployed { revision: Option<u32>, pruned: usize, hooks: Vec<String>, took: Duration },
     Patched { took: Duration },
-    Live { took: Duration },
+    Answers { target: String, took: Duration },
+    Settled { took: Duration },
 }
 
 /// Which sort of thing a row is about; the same name may stand for one of each.
@@ -43,6 +44,19 @@ pub(super) struct Row {
     pub(super) done: Vec<Done>,
     /// Hooks that ended since the last deploy began, such as `migrate hook 0.6s`.
     pub(super) hooks: Vec<String>,
+    /// When its new version answered, counted from the save.
+    pub(super) live: Option<Duration>,
+}
+
+/// How much of a step is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// `loaded 0.08s, 12 KB of 212 MB`
+    Sizes,
+    /// `loaded 0.08s`
+    Times,
+    /// `loaded`
+    Words,
 }
 
 /// Width of the verb's column and of the time's.
@@ -54,7 +68,8 @@ const GAP: &str = "   ";
 
 impl Row {
     pub(super) fn new(sort: Sort, name: &str) -> Self {
-        Self { sort, name: name.to_owned(), doing: None, done: Vec::new(), hooks: Vec::new() }
+        let (done, hooks) = (Vec::new(), Vec::new());
+        Self { sort, name: name.to_owned(), doing: None, done, hooks, live: None }
     }
 
     /// Whether nothing was done, because nothing had to be.
@@ -79,10 +94,11 @@ impl Row {
                 row(start, Tone::Good, "deployed", Some(*took), &detail)
             }
             Done::Patched { took } => row(start, Tone::Good, "patched", Some(*took), ""),
-            Done::Live { took } => row(start, Tone::Good, "live", Some(*took), ""),
+            Done::Answers { target, took } => row(start, Tone::Good, "live", Some(*took), target),
+            Done::Settled { took } => row(start, Tone::Good, "settled", Some(*took), ""),
         };
         for done in rest {
-            line = line.and(GAP).and(done.brief(true));
+            line = line.and(GAP).and(done.brief(Detail::Sizes));
         }
         Some(line)
     }
@@ -94,32 +110,40 @@ impl Row {
         let ran = doing.since.map(|since| now.saturating_sub(since));
         // A count that has just begun would only flicker.
         let ran = ran.filter(|ran| *ran >= Duration::from_millis(500));
-        Some(row(start, Tone::Busy, doing.verb, ran, &doing.detail).faint())
+        let live = self.live.map(|live| format!("live after {}; ", seconds(live)));
+        let detail = format!("{}{}", live.unwrap_or_default(), doing.detail);
+        Some(row(start, Tone::Busy, doing.verb, ran, &detail).faint())
     }
 
-    /// The steps of a round in one line: `built 0.11s · loaded 0.08s, 12 KB of 212 MB`, or without
-    /// the sizes.
-    pub(super) fn steps(&self, with_sizes: bool) -> Vec<String> {
-        self.done.iter().map(|done| done.brief(with_sizes)).collect()
+    /// What was done in a round, step by step.
+    pub(super) fn steps(&self, detail: Detail) -> Vec<String> {
+        // How long it settled is part of the round's own time.
+        let done = self.done.iter().filter(|done| !matches!(done, Done::Settled { .. }));
+        done.map(|done| done.brief(detail)).collect()
     }
 }
 
 impl Done {
-    fn brief(&self, with_sizes: bool) -> String {
+    fn brief(&self, detail: Detail) -> String {
+        let timed = |word: &str, took: Duration| match detail {
+            Detail::Words => word.to_owned(),
+            Detail::Times | Detail::Sizes => format!("{word} {}", seconds(took)),
+        };
         match self {
             Self::Unchanged { .. } => "unchanged".to_owned(),
-            Self::Built { took, .. } => format!("built {}", seconds(*took)),
-            Self::Delivered { how, took, .. } if !with_sizes => {
-                format!("{how} {}", seconds(*took))
-            }
+            Self::Built { took, .. } => timed("built", *took),
             Self::Delivered { how, sent_bytes, total_bytes, took } => {
                 let sizes = sizes(*sent_bytes, *total_bytes);
                 let comma = if sizes.is_empty() { "" } else { ", " };
-                format!("{how} {}{comma}{sizes}", seconds(*took))
+                match detail {
+                    Detail::Sizes => format!("{how} {}{comma}{sizes}", seconds(*took)),
+                    Detail::Times | Detail::Words => timed(how, *took),
+                }
             }
-            Self::Deployed { took, .. } => format!("deployed {}", seconds(*took)),
-            Self::Patched { took } => format!("patched {}", seconds(*took)),
-            Self::Live { took } => format!("live {}", seconds(*took)),
+            Self::Deployed { took, .. } => timed("deployed", *took),
+            Self::Patched { took } => timed("patched", *took),
+            Self::Answers { took, .. } => timed("live", *took),
+            Self::Settled { took } => timed("settled", *took),
         }
     }
 }

@@ -89,7 +89,7 @@ fn the_start_of_dev_on_a_terminal() {
     shop on kind-dev, namespace shop: 3 images, 2 releases (wharf.yaml)
     web     built      1.9s   web:77aa01c2d3e4f506   loaded 0.31s, 31 MB of 212 MB
     base    built      3.1s   base:9c01b7de44103f2a
-    shop    deployed   1.2s   revision 8   (migrate hook 0.60s)   live 2.3s
+    shop    deployed   1.2s   revision 8   (migrate hook 0.60s)   settled 2.3s
     web     forwarded         http://127.0.0.1:8080
     api     forwarded         127.0.0.1:19000
     done in 7.42s; unchanged: 1 image, 1 release
@@ -111,7 +111,7 @@ fn the_start_of_dev_in_a_log() {
     shop    hook              job/migrate running
     shop    hook              job/migrate succeeded 0.60s
     shop    deployed   1.2s   revision 8
-    shop    live       2.3s
+    shop    settled    2.3s
     web     forwarded         http://127.0.0.1:8080
     api     forwarded         127.0.0.1:19000
     done in 7.42s; unchanged: 1 image, 1 release
@@ -152,10 +152,8 @@ fn progress_is_shown_while_it_lasts() {
 fn a_small_round_is_one_line_on_a_terminal() {
     assert_snapshot!(shown(Form::Terminal, 0, &small_round()), @r#"
     done in 1.00s
-    services/web/cart.py changed
-    web     built 0.11s · loaded 0.08s, 12 KB of 212 MB · deployed 0.20s · live 0.84s   total 1.10s
-    services/web/cart.py changed
-    web     unchanged         web:88
+    web     cart.py: built, loaded, deployed   total 1.10s (live 0.62s, ready 1.10s)
+    services/web/cart.py changed; nothing to do: what runs is up to date
     "#);
 }
 
@@ -165,24 +163,31 @@ fn a_line_that_is_too_long_for_the_terminal_leaves_the_sizes_out() {
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         let streams = Screen::new(&mut stdout, &mut stderr, false, false);
         let mut show = Show::new(streams, options(Form::Terminal)).in_window(columns);
-        for report in &small_round()[..9] {
+        for report in &small_round()[..10] {
             show.take(report, Duration::ZERO);
             show.draw(Duration::ZERO);
         }
         drop(show);
         screen(&String::from_utf8(stderr).unwrap())
     };
-    assert_snapshot!(narrow(|| (80, 24)), @r#"
+    assert_snapshot!(narrow(|| (200, 24)), @r#"
     done in 1.00s
-    services/web/cart.py changed
-    web     built 0.11s · loaded 0.08s · deployed 0.20s · live 0.84s   total 1.10s
+    web     services/web/cart.py: built 0.11s · loaded 0.08s, 12 KB of 212 MB · deployed 0.20s   total 1.10s (live 0.62s, ready 1.10s)
+    "#);
+    assert_snapshot!(narrow(|| (110, 24)), @r#"
+    done in 1.00s
+    web     cart.py: built 0.11s · loaded 0.08s · deployed 0.20s   total 1.10s (live 0.62s, ready 1.10s)
+    "#);
+    assert_snapshot!(narrow(|| (82, 24)), @r#"
+    done in 1.00s
+    web     cart.py: built, loaded, deployed   total 1.10s (live 0.62s, ready 1.10s)
     "#);
     assert_snapshot!(narrow(|| (60, 24)), @r#"
     done in 1.00s
     services/web/cart.py changed
     web     built      0.11s  web:88   loaded 0.08s, 12 KB of 212 MB
-    shop    deployed   0.20s  revision 9   live 0.84s
-    total 1.10s
+    shop    deployed   0.20s  revision 9   settled 0.84s
+    total 1.10s (live 0.62s, ready 1.10s)
     "#);
 }
 
@@ -260,22 +265,35 @@ fn a_round_in_a_log_is_told_as_it_happens() {
     web     loaded     0.08s  12 KB of 212 MB
     shop    deploying         image `web` changed
     shop    deployed   0.20s  revision 9
-    shop    live       0.84s
-    total 1.10s
+    shop    live       0.62s  service/web
+    shop    settled    0.84s
+    web     services/web/cart.py: built, loaded, deployed   total 1.10s (live 0.62s, ready 1.10s)
     services/web/cart.py changed
     nothing to do: what runs is up to date
     "#);
 }
 
 #[test]
-fn a_larger_round_is_a_table() {
+fn a_larger_round_is_a_line_where_it_fits_and_a_table_where_not() {
     assert_snapshot!(shown(Form::Terminal, 0, &large_round()), @r#"
+    done in 1.00s
+    a.py and 1,999 more: api, web built, loaded · shop deployed   total 12s (live 12s, ready 12s)
+    "#);
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let streams = Screen::new(&mut stdout, &mut stderr, false, false);
+    let mut show = Show::new(streams, options(Form::Terminal)).in_window(|| (80, 24));
+    for report in &large_round() {
+        show.take(report, Duration::ZERO);
+        show.draw(Duration::ZERO);
+    }
+    drop(show);
+    assert_snapshot!(screen(&String::from_utf8(stderr).unwrap()), @r#"
     done in 1.00s
     a.py, b.py, c.py and 1,997 more changed
     api     built      0.50s  api:99   loaded 0.08s, 12 KB of 212 MB
     web     built      0.11s  web:88   loaded 0.08s, 12 KB of 212 MB
-    shop    deployed   0.20s  revision 9   live 0.84s
-    total 12s
+    shop    deployed   0.20s  revision 9   settled 0.84s
+    total 12s (live 12s, ready 12s)
     "#);
 }
 
@@ -440,9 +458,9 @@ fn each_report_is_one_json_object() {
     {"report":"release","name":"shop","news":"live","seconds":2.3}
     {"report":"forward","target":"service/web","news":"open","local":"127.0.0.1:8080","remote":"http"}
     {"report":"forward","target":"deployment/api","news":"open","local":"127.0.0.1:19000","remote":"9000"}
-    {"report":"round","seconds":7.42,"failed":0,"first":true}
+    {"report":"round","seconds":7.42,"live_seconds":null,"ready_seconds":null,"failed":0,"first":true}
     {"report":"watching","files":1214,"note":null}
-    {"report":"round","seconds":1.0,"failed":0,"first":true}
+    {"report":"round","seconds":1.0,"live_seconds":null,"ready_seconds":null,"failed":0,"first":true}
     {"report":"changed","paths":["a.py","b.py","c.py","d.py"],"count":2000,"ignored":false}
     {"report":"artifact","name":"web","news":"building","image":"x:1","why":"a.py changed"}
     {"report":"artifact","name":"api","news":"building","image":"x:1","why":"b.py changed"}
@@ -453,14 +471,15 @@ fn each_report_is_one_json_object() {
     {"report":"artifact","name":"web","news":"delivered","image":"web:88","how":"loaded","sent_bytes":12000,"total_bytes":212000000,"seconds":0.08}
     {"report":"artifact","name":"api","news":"delivered","image":"api:99","how":"loaded","sent_bytes":12000,"total_bytes":212000000,"seconds":0.08}
     {"report":"release","name":"shop","news":"deployed","revision":9,"pruned":[],"seconds":0.2}
+    {"report":"release","name":"shop","news":"answers","target":"service/web","seconds":11.6}
     {"report":"release","name":"shop","news":"live","seconds":0.84}
-    {"report":"round","seconds":12.3,"failed":0,"first":false}
+    {"report":"round","seconds":12.3,"live_seconds":11.6,"ready_seconds":12.3,"failed":0,"first":false}
     {"report":"artifact","name":"api","news":"delivered","image":"api:3f2a9c01b7de4410","how":"loaded","sent_bytes":12000,"total_bytes":212000000,"seconds":0.08}
-    {"report":"round","seconds":1.0,"failed":0,"first":true}
+    {"report":"round","seconds":1.0,"live_seconds":null,"ready_seconds":null,"failed":0,"first":true}
     {"report":"changed","paths":["services/api/main.py"],"count":1,"ignored":false}
     {"report":"artifact","name":"api","news":"building","image":"x:1","why":"services/api/main.py changed"}
     {"report":"artifact","name":"api","news":"failed","what":"Dockerfile:7 `RUN pip install -r requirements.txt` exited with 1","why":["ERROR: No matching distribution found for flaks==3.0"],"help":["the full log: `wharf logs --build api`"],"code":"wharf::build::step_failed","kind":"work"}
-    {"report":"round","seconds":1.2,"failed":1,"first":false}
+    {"report":"round","seconds":1.2,"live_seconds":null,"ready_seconds":null,"failed":1,"first":false}
     {"report":"failed","what":"unknown key `contxt`","why":[],"help":["did you mean `context`?"],"code":"wharf::config::unknown_key","kind":"request","snippet":" --> wharf.yaml:3:5\n  |\n3 |     contxt: services/api\n  |     ^^^^^^"}
     {"report":"failed","what":"a task panicked","why":["index out of bounds"],"help":[],"code":"wharf::bug","kind":"bug"}
     {"report":"release","name":"shop","news":"failed","what":"the API server refused service `web`","why":["spec.ports[0].port: Invalid value: 99999","must be between 1 and 65535"],"help":[],"code":"wharf::deploy::refused","kind":"work"}
@@ -490,6 +509,8 @@ fn each_report_is_one_json_object() {
     {"report":"check","name":"docker","state":"ok","what":"Engine 20.10.24","help":[]}
     {"report":"check","name":"helm","state":"fail","what":"it is not on the PATH","help":["install Helm 3 or 4"]}
     {"report":"release","name":"shop","news":"patched","seconds":0.05}
+    {"report":"release","name":"shop","news":"answers","target":"service/web","seconds":0.62}
+    {"report":"round","seconds":1.1,"live_seconds":0.62,"ready_seconds":1.1,"failed":0,"first":false}
     {"report":"release","name":"shop","news":"recorded","revision":10,"changed":[],"seconds":0.4}
     "#);
 }

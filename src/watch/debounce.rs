@@ -31,6 +31,11 @@ impl Debouncer {
         self.last = Some(now);
     }
 
+    /// When the first sign came that has not led to a look yet.
+    pub(super) fn first(&self) -> Option<Instant> {
+        self.first
+    }
+
     /// When to look; `None` while there is no sign.
     pub(super) fn due(&self) -> Option<Instant> {
         let (first, last) = (self.first?, self.last?);

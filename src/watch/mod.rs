@@ -17,4 +17,4 @@ mod tests;
 mod watcher;
 
 pub use scope::{WatchRoot, WatchRules, WatchScope};
-pub use watcher::{WatchOptions, Watcher};
+pub use watcher::{Noticed, WatchOptions, Watcher};

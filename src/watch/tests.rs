@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 pub(super) struct Watched {
     folder: tempfile::TempDir,
     pub(super) watcher: Watcher,
-    change_rx: mpsc::Receiver<ChangeSet>,
+    change_rx: mpsc::Receiver<Noticed>,
     told: BTreeSet<String>,
 }
 
@@ -70,7 +70,7 @@ impl Watched {
                 panic!("not told of {} paths, such as {missing:?}", wanted.len());
             };
             let changed = changed.expect("the watcher runs");
-            self.take(changed);
+            self.take(changed.changes);
         }
     }
 
@@ -403,7 +403,7 @@ async fn another_scope_is_taken_on_while_watching() {
         watched.write("one/a", &format!("{:?}", Instant::now()));
         let next = tokio::time::timeout(Duration::from_millis(200), watched.change_rx.recv());
         if let Ok(Some(changed)) = next.await {
-            watched.take(changed);
+            watched.take(changed.changes);
         }
     }
     watched.told.clear();

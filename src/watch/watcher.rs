@@ -42,6 +42,17 @@ struct Shared {
     note: Mutex<Option<String>>,
 }
 
+/// A save, and when it was noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noticed {
+    /// What changed.
+    pub changes: ChangeSet,
+    /// The first sign of it: the system's word that something was written.
+    pub sign: Instant,
+    /// The end of the quiet after it, when it was looked at.
+    pub looked: Instant,
+}
+
 /// What the thread is told.
 #[derive(Debug)]
 pub(super) enum Order {
@@ -83,7 +94,7 @@ impl Watcher {
     pub async fn start(
         scope: WatchScope,
         options: WatchOptions,
-    ) -> (Self, mpsc::Receiver<ChangeSet>, Vec<String>) {
+    ) -> (Self, mpsc::Receiver<Noticed>, Vec<String>) {
         let (order_tx, order_rx) = channel();
         let (change_tx, change_rx) = mpsc::channel(WAITING);
         let (ready_tx, ready_rx) = oneshot::channel();
@@ -150,7 +161,7 @@ impl Drop for Watcher {
 
 struct Thread {
     order_tx: Sender<Order>,
-    change_tx: mpsc::Sender<ChangeSet>,
+    change_tx: mpsc::Sender<Noticed>,
     shared: Arc<Shared>,
     snapshot: Snapshot,
     /// `None`: by looking alone.
@@ -161,6 +172,8 @@ struct Thread {
     git_locks: Vec<PathBuf>,
     /// Changes that nobody has taken yet.
     pending: ChangeSet,
+    /// When the first of them gave a sign.
+    sign: Option<Instant>,
     offered: Option<Instant>,
 }
 
@@ -168,7 +181,7 @@ impl Thread {
     fn new(
         options: WatchOptions,
         order_tx: Sender<Order>,
-        change_tx: mpsc::Sender<ChangeSet>,
+        change_tx: mpsc::Sender<Noticed>,
         shared: Arc<Shared>,
     ) -> Self {
         let mut thread = Self {
@@ -182,6 +195,7 @@ impl Thread {
             backing: Backing::default(),
             git_locks: Vec::new(),
             pending: ChangeSet::default(),
+            sign: None,
             offered: None,
         };
         if options.poll {
@@ -273,6 +287,7 @@ impl Thread {
     }
 
     fn look(&mut self) {
+        let sign = self.debouncer.first();
         self.debouncer.clear();
         let hints = std::mem::take(&mut self.hints);
         if hints.is_empty() {
@@ -280,6 +295,9 @@ impl Thread {
         }
         let changed =
             with_watches(&mut self.native, |watches| self.snapshot.check(&hints, watches));
+        if !changed.is_empty() {
+            self.sign = self.sign.or(sign);
+        }
         self.pending.merge(changed);
         self.after_look();
     }
@@ -330,14 +348,19 @@ impl Thread {
             self.offered = None;
             return !self.change_tx.is_closed();
         }
-        match self.change_tx.try_send(std::mem::take(&mut self.pending)) {
+        let looked = Instant::now();
+        let sign = self.sign.unwrap_or(looked);
+        let noticed = Noticed { changes: std::mem::take(&mut self.pending), sign, looked };
+        match self.change_tx.try_send(noticed) {
             Ok(()) => {
+                self.sign = None;
                 self.offered = None;
                 true
             }
-            Err(mpsc::error::TrySendError::Full(changed)) => {
-                self.pending = changed;
-                self.offered = Some(Instant::now());
+            Err(mpsc::error::TrySendError::Full(noticed)) => {
+                self.pending = noticed.changes;
+                self.sign = Some(noticed.sign);
+                self.offered = Some(looked);
                 true
             }
             Err(mpsc::error::TrySendError::Closed(_)) => false,

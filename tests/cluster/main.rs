@@ -25,6 +25,7 @@ mod monorepo;
 mod nodes;
 mod noticed;
 mod registry;
+mod rounds;
 mod shop;
 mod skaffold;
 mod subset;

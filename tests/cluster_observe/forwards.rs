@@ -88,7 +88,7 @@ async fn a_forward_holds_connections_through_a_rollout_and_answers_half_closed_c
             local: Some(0),
         };
         place.settle(&[server("one"), service], 60).await.unwrap();
-        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter)
+        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter, None)
             .await
             .unwrap();
         assert_eq!((open.target(), open.remote()), ("service/web", "80"));
@@ -114,7 +114,7 @@ async fn a_forward_holds_connections_through_a_rollout_and_answers_half_closed_c
         assert_eq!(reports.try_recv(), None);
 
         let taken = Forward { local: Some(open.local().port()), ..forward };
-        let error = observe::open_forward(&place.scene, &taken, &place.namespace, &reporter)
+        let error = observe::open_forward(&place.scene, &taken, &place.namespace, &reporter, None)
             .await
             .unwrap_err();
         assert!(error.to_string().ends_with(&format!("(pid {})", std::process::id())), "{error}");
@@ -145,7 +145,7 @@ async fn a_forward_goes_to_a_new_pod_as_soon_as_it_answers() {
         };
         place.settle(&[server("one")], 60).await.unwrap();
         let (reporter, _reports) = Reporter::channel();
-        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter)
+        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter, None)
             .await
             .unwrap();
         let pods: Api<Pod> =
@@ -192,7 +192,7 @@ async fn a_port_that_nothing_listens_on_is_told_once() {
         let (reporter, mut reports) = Reporter::channel();
         let port = Some(ForwardPort::Number(9999));
         let forward = Forward { kind: "deployment".into(), name: "api".into(), namespace: None, port, local: Some(0) };
-        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter).await.unwrap();
+        let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter, None).await.unwrap();
         for _ in 0..2 {
             let end = ask(open.local(), "/").await.read(&mut [0]).await;
             assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
@@ -248,7 +248,7 @@ async fn open(place: &Place, name: &str, reporter: &Reporter) -> OpenForward {
         port: None,
         local: Some(0),
     };
-    observe::open_forward(&place.scene, &forward, &place.namespace, reporter).await.unwrap()
+    observe::open_forward(&place.scene, &forward, &place.namespace, reporter, None).await.unwrap()
 }
 
 async fn say(local: SocketAddr, words: &str) -> TcpStream {

@@ -6,13 +6,18 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::Value;
 
-use crate::model::{Forward, LogFilter, Namespace, Project, Release, ReleaseName, WorkloadRef};
-use crate::observe::{self, LogStart, LogTail, Lookout, OpenForward};
+use tokio::sync::mpsc;
+
+use crate::model::{
+    Forward, Generation, ImageRef, LogFilter, Namespace, Project, Release, ReleaseName, WorkloadRef,
+};
+use crate::observe::{self, LogStart, LogTail, Lookout, Milestone, Moment, Moments, OpenForward};
 use crate::report::{ForwardNews, Report, Reporter};
 
 use super::super::{Event, Goal, Request};
-use super::desk::{Desk, Done, Kept};
+use super::desk::{Desk, Done, Kept, Prepared};
 use super::house::House;
+use super::stopwatch::Stopwatch;
 
 /// Everything that runs until the session leaves.
 pub(super) struct Following {
@@ -24,9 +29,31 @@ pub(super) struct Following {
     lookout: Option<Lookout>,
     workloads: BTreeMap<ReleaseName, BTreeSet<WorkloadRef>>,
     forwards: Vec<(Forward, OpenForward)>,
+    /// What happens to pods, where anything is observed.
+    moments: Option<Moments>,
+    /// What each release was deployed as last.
+    placed: BTreeMap<ReleaseName, Placed>,
     /// Resolves once the cluster is another one.
     changed: BoxFuture<'static, Event>,
     begun: jiff::Timestamp,
+}
+
+/// What a release was deployed as, so that its new pods are known from others.
+struct Placed {
+    generation: Generation,
+    workloads: BTreeSet<WorkloadRef>,
+    images: Vec<ImageRef>,
+    /// UIDs of the pods that ran before.
+    before: BTreeSet<String>,
+}
+
+impl Placed {
+    /// Whether it is a pod of what was deployed that this happened to.
+    fn concerns(&self, moment: &Moment) -> bool {
+        moment.workload(&self.workloads).is_some()
+            && !self.before.contains(&moment.uid())
+            && moment.is_made_of(&self.images)
+    }
 }
 
 impl Following {
@@ -65,21 +92,33 @@ impl Following {
             lookout,
             workloads: BTreeMap::new(),
             forwards: Vec::new(),
+            moments: house.scene.as_ref().filter(|_| stays).map(Moments::start),
+            placed: BTreeMap::new(),
             changed,
             begun: jiff::Timestamp::now(),
         }
     }
 
     /// The next thing that happens by itself. Safe to drop at any time.
-    pub(super) async fn next(&mut self, project: &Project) -> Event {
-        let lookout = &mut self.lookout;
+    pub(super) async fn next(&mut self, project: &Project, stopwatch: &Stopwatch) -> Event {
+        let (lookout, moments, placed) = (&mut self.lookout, &mut self.moments, &self.placed);
         let lost = async {
             match lookout {
                 Some(lookout) => lookout.lost().await,
                 None => std::future::pending().await,
             }
         };
+        let answered = async {
+            let Some(moments) = moments else { return std::future::pending().await };
+            loop {
+                let moment = moments.next().await;
+                if let Some(event) = answered(placed, moment, stopwatch) {
+                    return event;
+                }
+            }
+        };
         tokio::select! {
+            event = answered => event,
             event = &mut self.changed => {
                 self.changed = Box::pin(std::future::pending());
                 event
@@ -98,6 +137,26 @@ impl Following {
         if let Some(lookout) = &self.lookout {
             lookout.expect(release, objects, namespace);
         }
+    }
+
+    /// A release is about to be deployed in this attempt: its pods from here on are new ones.
+    pub(super) fn begins(
+        &mut self,
+        release: &ReleaseName,
+        generation: Generation,
+        prepared: Option<&Prepared>,
+    ) {
+        let Some((moments, prepared)) = self.moments.as_ref().zip(prepared) else { return };
+        let plan = &prepared.plan;
+        let workloads = observe::workloads(&plan.objects, &plan.namespace);
+        let before = moments.look_at(&workloads);
+        let images = plan.images.values().cloned().collect();
+        self.placed.insert(release.clone(), Placed { generation, workloads, images, before });
+    }
+
+    /// Where moments of pods are told.
+    pub(super) fn moments(&self) -> Option<mpsc::Sender<Moment>> {
+        self.moments.as_ref().map(Moments::teller)
     }
 
     /// Follows the pods and logs of a release as last deployed or found.
@@ -153,16 +212,35 @@ impl Following {
     pub(super) fn stop(&mut self) {
         self.logs = None;
         self.lookout = None;
+        self.moments = None;
         self.forwards.clear();
     }
 }
 
+/// What the session hears of a pod's moment, if anything.
+fn answered(
+    placed: &BTreeMap<ReleaseName, Placed>,
+    moment: Moment,
+    stopwatch: &Stopwatch,
+) -> Option<Event> {
+    let (release, of) = placed.iter().find(|(_, placed)| placed.concerns(&moment))?;
+    let Milestone::Answered { target } = moment.milestone else { return None };
+    let took = stopwatch.since_save(moment.at);
+    Some(Event::Answered { release: release.clone(), generation: of.generation, target, took })
+}
+
 /// Answers `OpenForward`.
-pub(super) async fn open(house: Arc<House>, reporter: Reporter, forward: Forward) -> Done {
+pub(super) async fn open(
+    house: Arc<House>,
+    reporter: Reporter,
+    moments: Option<mpsc::Sender<Moment>>,
+    forward: Forward,
+) -> Done {
     let (Some(scene), Some(cluster)) = (&house.scene, &house.cluster) else {
         return Done::of(Event::ForwardOpened { forward, result: Ok(()) });
     };
-    match observe::open_forward(scene, &forward, cluster.namespace(), &reporter).await {
+    let opened = observe::open_forward(scene, &forward, cluster.namespace(), &reporter, moments);
+    match opened.await {
         Err(error) => {
             let result = Err(error.failure());
             Done::of(Event::ForwardOpened { forward, result })

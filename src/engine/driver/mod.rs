@@ -14,6 +14,7 @@ mod mending;
 mod releases;
 mod saves;
 mod start;
+mod stopwatch;
 mod tape;
 
 use std::collections::{HashMap, VecDeque};
@@ -36,6 +37,7 @@ use house::House;
 use logins::Logins;
 use mending::Mending;
 use saves::Saves;
+use stopwatch::{Lap, Stopwatch};
 use tape::Tape;
 
 /// How long asks that nobody waits for any more may take to end at the exit.
@@ -72,7 +74,7 @@ pub async fn run(
         outcome: None,
         mending: Mending::default(),
         logins: Logins::new(house.build.credentials.clone()),
-        round_began: begun,
+        stopwatch: Stopwatch::new(begun),
         leaving_since: None,
         following,
         saves,
@@ -109,7 +111,7 @@ struct Driver {
     outcome: Option<Exit>,
     mending: Mending,
     logins: Logins,
-    round_began: Instant,
+    stopwatch: Stopwatch,
     leaving_since: Option<Instant>,
     following: Following,
     saves: Saves,
@@ -130,6 +132,7 @@ impl Driver {
                 None => self.next(&mut inbox).await,
             };
             self.tape.write(&event);
+            self.stopwatch.hears(&event, Instant::now());
             let effects = self.session.handle(event);
             self.carry_out(effects);
         }
@@ -154,12 +157,12 @@ impl Driver {
             },
             () = inbox.stdout_closed.cancelled(), if shows_logs_only => Event::Interrupted,
             Some(done) = self.tasks.join_next_with_id() => self.done(done),
-            saved = self.saves.next(&self.session, &self.desk) => {
-                self.round_began = Instant::now();
+            save = self.saves.next(&self.session, &self.desk) => {
+                self.stopwatch.saved(&save);
                 self.mending = Mending::default();
-                Event::Saved(saved)
+                Event::Saved(save.saved)
             }
-            event = self.following.next(self.session.project()) => event,
+            event = self.following.next(self.session.project(), &self.stopwatch) => event,
             () = at(mending) => {
                 self.mending.tried();
                 Event::Nudged(Nudge::Mended)
@@ -215,6 +218,7 @@ impl Driver {
 
     /// One line an effect; the work is in the task that it starts.
     fn do_one(&mut self, effect: Effect) {
+        self.stopwatch.does(&effect, Instant::now());
         match &effect {
             Effect::Tell(report) => return self.tell(report.clone()),
             Effect::EndRound { failed, first } => self.end_round(*failed, *first),
@@ -278,6 +282,7 @@ impl Driver {
             }
             Effect::Patch { release, generation } => {
                 let prepared = self.desk.prepared(&release, generation);
+                self.following.begins(&release, generation, prepared.as_deref());
                 let work = self.release_work(release, generation);
                 self.tasks.spawn(fast::patch(work, prepared))
             }
@@ -289,6 +294,7 @@ impl Driver {
             }
             Effect::Deploy { release, generation } => {
                 let prepared = self.desk.prepared(&release, generation);
+                self.following.begins(&release, generation, prepared.as_deref());
                 if let Some(plan) = prepared.as_ref().map(|prepared| &prepared.plan) {
                     self.following.expect(&release, &plan.objects, &plan.namespace);
                 }
@@ -306,7 +312,8 @@ impl Driver {
                 self.tasks.spawn(releases::roll_back(work, to))
             }
             Effect::OpenForward(forward) => {
-                self.tasks.spawn(following::open(house, reporter, forward))
+                let moments = self.following.moments();
+                self.tasks.spawn(following::open(house, reporter, moments, forward))
             }
             Effect::ReadConfig => {
                 let request = self.request.config.clone();
@@ -364,12 +371,12 @@ impl Driver {
     }
 
     fn end_round(&mut self, failed: usize, first: bool) {
-        let took = self.round_began.elapsed();
+        let Lap { took, live, ready } = self.stopwatch.lap(Instant::now());
         if failed == 0 {
             self.mending = Mending::default();
         }
         self.house.save_caches();
-        self.reporter.tell(Report::Round { took, failed, first });
+        self.reporter.tell(Report::Round { took, live, ready, failed, first });
         if first && self.request.goal == Goal::Watching {
             self.saves.tell_watching(&self.reporter);
         }

@@ -1,7 +1,8 @@
 //! Saves: what is watched, and what a change concerns.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc;
 
@@ -9,13 +10,27 @@ use crate::config;
 use crate::graph;
 use crate::model::{Builder, ChangeSet, Origin, Project};
 use crate::report::{Report, Reporter};
-use crate::watch::{WatchOptions, WatchScope, Watcher};
+use crate::watch::{Noticed, WatchOptions, WatchScope, Watcher};
 
 use super::super::{Goal, Request, Saved, Session};
 use super::desk::Desk;
 
 /// How many changed paths are told by name.
 const SHOWN: usize = 20;
+
+/// A file that was written longer before the first sign was moved here, with its time.
+const PLAUSIBLE: Duration = Duration::from_secs(1);
+
+/// A save, and its moments.
+pub(super) struct Save {
+    pub(super) saved: Saved,
+    /// When it was written.
+    pub(super) written: Instant,
+    /// When the system said so.
+    pub(super) sign: Instant,
+    /// When it had been quiet for long enough.
+    pub(super) looked: Instant,
+}
 
 /// The watcher, where the command has one.
 pub(super) struct Saves {
@@ -24,7 +39,7 @@ pub(super) struct Saves {
 
 struct Watching {
     watcher: Watcher,
-    change_rx: mpsc::Receiver<ChangeSet>,
+    change_rx: mpsc::Receiver<Noticed>,
     /// Why saves are noticed late, as told at the start.
     told: Vec<String>,
     /// What releases depend on beyond their configuration, as last told to the watcher.
@@ -50,16 +65,18 @@ impl Saves {
     }
 
     /// The next save. Safe to drop at any time.
-    pub(super) async fn next(&mut self, session: &Session, desk: &Desk) -> Saved {
+    pub(super) async fn next(&mut self, session: &Session, desk: &Desk) -> Save {
         loop {
-            let changes = match &mut self.watching {
+            let noticed = match &mut self.watching {
                 Some(watching) => watching.change_rx.recv().await,
                 None => None,
             };
-            let Some(changes) = changes else { return std::future::pending().await };
+            let Some(noticed) = noticed else { return std::future::pending().await };
+            let Noticed { changes, sign, looked } = noticed;
+            let written = written(changes.paths.iter().map(PathBuf::as_path), sign);
             let saved = saved(changes, session.project(), desk);
             if saved.config || !saved.artifacts.is_empty() || !saved.releases.is_empty() {
-                return saved;
+                return Save { saved, written, sign, looked };
             }
         }
     }
@@ -96,6 +113,15 @@ impl Saves {
         let note = watcher.note().filter(|note| !told.contains(note));
         reporter.tell(Report::Watching { files: watcher.files(), note });
     }
+}
+
+/// When the newest of `paths` was written, as its own time says; at the latest at the first `sign`.
+fn written<'a>(paths: impl Iterator<Item = &'a Path>, sign: Instant) -> Instant {
+    let (now, clock) = (Instant::now(), SystemTime::now());
+    let times = paths.take(SHOWN).filter_map(|path| path.symlink_metadata().ok()?.modified().ok());
+    let age = times.max().and_then(|newest| clock.duration_since(newest).ok());
+    let written = age.and_then(|age| now.checked_sub(age)).filter(|written| *written <= sign);
+    written.filter(|written| sign - *written <= PLAUSIBLE).unwrap_or(sign)
 }
 
 fn saved(changes: ChangeSet, project: &Project, desk: &Desk) -> Saved {

@@ -9,12 +9,15 @@ use crate::report::{Failure, FailureKind, Report};
 use super::forwards::Local;
 use super::{Phase, Session};
 
+/// Some of the paths that were saved, and how many they are.
+pub(super) type Paths = (Vec<String>, usize);
+
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Round {
     pub(super) open: bool,
     pub(super) first: bool,
     /// A save that has not led to anything yet; told when it does.
-    pub(super) untold: Option<Report>,
+    pub(super) untold: Option<Paths>,
     /// Something of it was told, so its end is.
     pub(super) told: bool,
     /// Nobody asked for this round: it is told only when it mends something.
@@ -24,7 +27,7 @@ pub(super) struct Round {
 }
 
 impl Session {
-    pub(super) fn open_round(&mut self, cause: Option<Report>, effects: &mut Vec<Effect>) {
+    pub(super) fn open_round(&mut self, cause: Option<Paths>, effects: &mut Vec<Effect>) {
         if !self.round.open {
             effects.push(Effect::BeginRound);
             self.round.told = cause.is_none();
@@ -32,15 +35,23 @@ impl Session {
         self.retry_forwards();
         self.round.quiet &= self.round.open;
         self.round.open = true;
-        if cause.is_some() {
-            self.round.untold = cause;
+        if let Some((paths, count)) = cause {
+            let (untold, counted) = self.round.untold.get_or_insert_default();
+            let before = untold.len();
+            for path in paths {
+                if !untold.contains(&path) {
+                    untold.push(path);
+                }
+            }
+            // The same file, saved again and again, is one.
+            *counted += if untold.len() == before { 0 } else { count };
         }
     }
 
     /// What follows is news, whatever it leads to.
     pub(super) fn tell_at_once(&mut self, effects: &mut Vec<Effect>) {
         self.round.told = true;
-        effects.extend(self.round.untold.take().map(Effect::Tell));
+        effects.extend(self.round.untold.take().map(changed));
     }
 
     /// A save is told only when it leads to something, and before that.
@@ -57,7 +68,7 @@ impl Session {
         });
         if leads_to_something && let Some(cause) = self.round.untold.take() {
             self.round.told = true;
-            effects.insert(before, Effect::Tell(cause));
+            effects.insert(before, changed(cause));
         }
     }
 
@@ -100,4 +111,8 @@ impl Session {
             _ => Exit::Failed,
         }));
     }
+}
+
+fn changed((paths, count): Paths) -> Effect {
+    Effect::Tell(Report::Changed { paths, count, ignored: false })
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -19,6 +19,7 @@ use super::target::{Target, Way, local_port};
 use super::tunnel::{End, Sent, Tunnel};
 use crate::model::{Forward, Namespace};
 use crate::observe::error::ObserveError;
+use crate::observe::moments::Moment;
 use crate::observe::pod::is_ready;
 use crate::observe::scene::Scene;
 use crate::report::Reporter;
@@ -67,7 +68,8 @@ impl OpenForward {
     }
 }
 
-/// Opens the local port of `forward`. `default` is the namespace where the forward names none.
+/// Opens the local port of `forward`. `default` is the namespace where the forward names none; when
+/// new connections go to another pod, `moments` is told.
 ///
 /// The target need not exist yet where the port is given by number: connections are held then.
 ///
@@ -80,6 +82,7 @@ pub async fn open(
     forward: &Forward,
     default: &Namespace,
     reporter: &Reporter,
+    moments: Option<mpsc::Sender<Moment>>,
 ) -> Result<OpenForward, ObserveError> {
     let target = Target::of(forward, default);
     listed(scene, &target).await?;
@@ -107,7 +110,7 @@ pub async fn open(
         told: Mutex::default(),
     };
     let mut task = JoinSet::new();
-    task.spawn(scout(scene.clone(), gate.target.clone(), Arc::clone(&gate.answering)));
+    task.spawn(scout(scene.clone(), gate.target.clone(), Arc::clone(&gate.answering), moments));
     task.spawn(accept(listener, Arc::new(gate)));
     Ok(OpenForward { local, target: short, remote, task })
 }

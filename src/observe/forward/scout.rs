@@ -15,8 +15,9 @@ use tokio::time::{Instant, sleep};
 
 use super::probe::{self, Check};
 use super::target::{Target, Way};
-use crate::observe::pod::{is_ready, is_scheduled, restarts};
-use crate::observe::scene::Scene;
+use crate::observe::moments::{Milestone, Moment, Teller};
+use crate::observe::pod::{is_ready, is_scheduled, probe_failures, restarts};
+use crate::observe::scene::{Scene, Seen};
 
 /// Between two looks at a pod that has just come: each dial costs the node some 30 ms of CPU.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(60);
@@ -44,13 +45,31 @@ impl Answering {
     }
 }
 
-/// Looks at each pod that comes, for as long as the forward is open.
-pub(super) async fn scout(scene: Scene, target: Target, answering: Arc<Answering>) {
+/// Looks at each pod that comes, for as long as the forward is open, and tells when new connections
+/// go to it.
+pub(super) async fn scout(
+    scene: Scene,
+    target: Target,
+    answering: Arc<Answering>,
+    moment_tx: Option<Teller>,
+) {
     let pods: Api<Pod> = Api::namespaced(scene.client().clone(), target.namespace.as_str());
     let mut changes = scene.changes();
     let mut since: Option<(String, Instant)> = None;
+    let mut told: Option<String> = None;
     loop {
         changes.borrow_and_update();
+        if let Some(pod) = newest(&target, &scene)
+            && (is_ready(&pod) || answering.has(&pod))
+            && told != pod.uid()
+        {
+            told = pod.uid();
+            let milestone = Milestone::Answered { target: target.short() };
+            if let Some(moment_tx) = &moment_tx {
+                // Nobody may be there to hear it any more; the forward goes on.
+                let _ = moment_tx.send(Moment::new(milestone, pod)).await;
+            }
+        }
         if let Some((pod, way)) = coming(&target, &scene, &answering)
             && let Some(checks) = probe::checks(&pod, way.port)
         {
@@ -60,6 +79,9 @@ pub(super) async fn scout(scene: Scene, target: Target, answering: Arc<Answering
             };
             if all_hold(&checks, &pods, &way.pod).await {
                 answering.set(&pod);
+                let events = Seen::look(&scene, &target.namespace);
+                let failures = probe_failures(events.events_of(pod.uid().as_deref()));
+                scene.reachable().set(&target.place(), &pod, failures);
                 scene.touch();
             } else {
                 sleep(pause(began.elapsed())).await;
@@ -88,15 +110,19 @@ fn pause(elapsed: Duration) -> Duration {
 
 /// The newest pod behind the target, if it is newer than every ready one and may answer soon.
 fn coming(target: &Target, scene: &Scene, answering: &Answering) -> Option<(Arc<Pod>, Way)> {
-    let pods = target.pods(scene);
-    let alive = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    let newest =
-        alive.max_by_key(|pod| (pod.creation_timestamp().map(|time| time.0), pod.name_any()))?;
+    let newest = newest(target, scene)?;
     if is_ready(&newest) || answering.has(&newest) || !is_scheduled(&newest) {
         return None;
     }
     let way = target.way_to(scene, &newest).ok().flatten()?;
     Some((newest, way))
+}
+
+/// The newest pod behind the target that is not on its way out.
+fn newest(target: &Target, scene: &Scene) -> Option<Arc<Pod>> {
+    let pods = target.pods(scene);
+    let alive = pods.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    alive.max_by_key(|pod| (pod.creation_timestamp().map(|time| time.0), pod.name_any()))
 }
 
 #[cfg(test)]

@@ -63,6 +63,11 @@ impl Target {
         }
     }
 
+    /// The same with its namespace and port, which tells it from every other.
+    pub(super) fn place(&self) -> String {
+        format!("{}/{} {:?}", self.namespace, self.short(), self.port)
+    }
+
     /// Whether everything that choosing needs has been listed; begins to watch it.
     pub(super) fn is_listed(&self, scene: &Scene) -> bool {
         let pods = scene.pods(&self.namespace);

@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 
 use crate::model::Namespace;
 use crate::observe::ledger::Ledger;
+use crate::observe::reachable::Reachable;
 
 pub(super) use seen::{Seen, times};
 pub(super) use table::{Object, Table, WatchTrouble, in_short};
@@ -42,6 +43,7 @@ struct Stage {
     changed: watch::Sender<u64>,
     watches: Mutex<JoinSet<()>>,
     ledger: Ledger,
+    reachable: Reachable,
     pods: Shelf<Pod>,
     events: Shelf<Event>,
     deployments: Shelf<Deployment>,
@@ -108,6 +110,7 @@ impl Scene {
             changed: watch::channel(0).0,
             watches: Mutex::default(),
             ledger: Ledger::default(),
+            reachable: Reachable::default(),
             pods: Mutex::default(),
             events: Mutex::default(),
             deployments: Mutex::default(),
@@ -146,6 +149,11 @@ impl Scene {
     /// Which troubles were told already.
     pub(super) fn ledger(&self) -> &Ledger {
         &self.stage.ledger
+    }
+
+    /// Which pods answer through a local port.
+    pub(super) fn reachable(&self) -> &Reachable {
+        &self.stage.reachable
     }
 
     /// Wakes up at every change of anything watched. Look after subscribing, not before.

@@ -11,6 +11,7 @@ use kube::ResourceExt;
 
 use super::Scene;
 use crate::model::Namespace;
+use crate::observe::reachable::Answers;
 
 /// What is known of a namespace at one moment. Plain data: judging is a table that tests can fill.
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub(in crate::observe) struct Seen {
     pub(in crate::observe) deployed: BTreeSet<(String, String)>,
     /// StorageClasses that bind a claim only when a pod uses it.
     pub(in crate::observe) binds_on_use: BTreeSet<String>,
+    /// Pods that answer through a local port, by their UID.
+    pub(in crate::observe) answering: BTreeMap<String, Answers>,
     /// By UID of the object concerned, oldest first.
     events: BTreeMap<String, Vec<Arc<Event>>>,
 }
@@ -34,6 +37,7 @@ impl Seen {
         Self {
             pods: scene.pods(namespace).all(),
             replica_sets: scene.replica_sets(namespace).all(),
+            answering: scene.reachable().all(),
             ..Self::default()
         }
         .with_events(scene.events(namespace).all())

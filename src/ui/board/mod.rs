@@ -21,6 +21,7 @@ use super::clean::{Colours, clean};
 use super::failure;
 use super::line::{Line, Tone, columns};
 use super::row::{self, Doing, Done, Row, Sort};
+use round::{Cause, Lap};
 
 /// How much is said, and in which way.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,6 +65,8 @@ pub(super) struct Board {
     first: bool,
     /// Something was done in this round.
     acted: bool,
+    /// What was saved, until it is told.
+    cause: Option<Cause>,
     /// What the round found as it is wanted.
     unchanged: BTreeSet<(Sort, String)>,
     /// Columns of the terminal; absent where a line may have any length.
@@ -84,6 +87,7 @@ impl Board {
             width: *NAME.start(),
             first: true,
             acted: false,
+            cause: None,
             unchanged: BTreeSet::new(),
             columns: None,
             live: BTreeMap::new(),
@@ -99,7 +103,11 @@ impl Board {
             || matches!(report, Report::Forward { news: ForwardNews::Failed(_), .. })
             || matches!(report, Report::Pod { mended: false, .. })
             || matches!(report, Report::Stopped { leftovers, .. } if !leftovers.is_empty());
-        let lines = self.lines(report, now);
+        let mut lines = self.lines(report, now);
+        let is_beside = matches!(report, Report::Trace { .. } | Report::Note { .. });
+        if self.manner.hold && !self.manner.quiet && !lines.is_empty() && !is_beside {
+            lines.splice(0..0, self.cause.take().map(|cause| cause.line()));
+        }
         if self.manner.quiet && !important { Vec::new() } else { lines }
     }
 
@@ -111,7 +119,10 @@ impl Board {
             Report::Changed { paths, count, ignored } => self.changed(paths, *count, *ignored),
             Report::Forward { target, news } => self.forward(target, news),
             Report::Pod { .. } => self.pod(report),
-            Report::Round { took, failed, first } => self.round(*took, *failed, *first),
+            Report::Round { took, live, ready, failed, first } => {
+                let lap = Lap { took: *took, live: *live, ready: *ready };
+                self.round(lap, *failed, *first)
+            }
             Report::Watching { files, note } => self.watching(*files, note.as_deref()),
             Report::Waiting { name, why } => self.waits(name, why),
             Report::Failed(failure) => failure::lines(Line::of(Tone::Bad, "error: "), failure, 2),
@@ -143,7 +154,8 @@ impl Board {
             .waiting
             .iter()
             .map(|(name, why)| row::other(name, self.width, Tone::Faint, "waits for", why).faint());
-        rows.chain(waiting).collect()
+        let cause = self.cause.iter().filter(|_| self.manner.hold).map(Cause::line);
+        cause.chain(rows).chain(waiting).collect()
     }
 
     /// Waits that have lasted long enough to be told, each once.
@@ -226,11 +238,11 @@ impl Board {
         let told = !is_unchanged || self.manner.verbose > 0;
         let row = self.row(sort, name);
         row.doing = None;
+        row.done.push(done.clone());
         if !hold {
             let width = self.width;
             return if told { vec![row::single(name, width, done)] } else { Vec::new() };
         }
-        row.done.push(done);
         // Later rounds are held to their end: a small one is told in one line.
         if ends && first { self.finish(sort, name) } else { Vec::new() }
     }
@@ -353,6 +365,7 @@ impl Board {
                 let row = self.row(sort, name);
                 row.done.clear();
                 row.hooks.clear();
+                row.live = None;
                 lines.extend(self.doing(sort, name, "deploying", plain(why), now));
                 lines
             }
@@ -374,13 +387,14 @@ impl Board {
                 let waits: Vec<_> = waits.iter().map(|wait| plain(wait)).collect();
                 self.settles(name, waits.join("; "), now)
             }
+            ReleaseNews::Answers { target, took } => self.answers(name, target, *took),
             // What is unchanged and needs no waiting was ready all the time.
             ReleaseNews::Live { .. } if self.unchanged.contains(&(sort, name.to_owned())) => {
                 self.finish(sort, name)
             }
             ReleaseNews::Live { took } => {
                 self.settling.remove(name);
-                self.done(sort, name, Done::Live { took: *took }, true)
+                self.done(sort, name, Done::Settled { took: *took }, true)
             }
             ReleaseNews::RolledBack { revision } => {
                 let mut lines = self.finish(sort, name);
@@ -390,6 +404,15 @@ impl Board {
             }
             ReleaseNews::Failed(failure) => self.failed(sort, name, failure),
         }
+    }
+
+    /// New connections go to the new version, which Kubernetes may not call ready yet.
+    fn answers(&mut self, name: &str, target: &str, took: Duration) -> Vec<Line> {
+        let (hold, width) = (self.manner.hold, self.width.max(columns(name)));
+        self.row(Sort::Release, name).live = Some(took);
+        let done = Done::Answers { target: plain(target), took };
+        let line = row::single(name, width.min(*NAME.end()), done);
+        if hold { Vec::new() } else { vec![line] }
     }
 
     /// Helm has caught up: said beside the rounds, since it follows when they are over.
@@ -463,7 +486,7 @@ impl Board {
         lines
     }
 
-    fn changed(&self, paths: &[String], number: usize, ignored: bool) -> Vec<Line> {
+    fn changed(&mut self, paths: &[String], number: usize, ignored: bool) -> Vec<Line> {
         if ignored && self.manner.verbose == 0 {
             return Vec::new();
         }
@@ -478,6 +501,19 @@ impl Board {
             };
         }
         let note = if ignored { "; nothing depends on it" } else { "" };
+        if !ignored {
+            let short = paths.first().map(|path| plain(path.rsplit('/').next().unwrap_or(path)));
+            let short = match (short, number) {
+                (Some(short), 1) => short,
+                (Some(short), _) => format!("{short} and {} more", count(number - 1)),
+                (None, _) => text.clone(),
+            };
+            let cause = Cause { long: text, short };
+            let line = cause.line();
+            self.cause = Some(cause);
+            // On a terminal it is part of the round's one line.
+            return if self.manner.hold { Vec::new() } else { vec![line] };
+        }
         vec![Line::of(Tone::Faint, format!("{text} changed{note}"))]
     }
 

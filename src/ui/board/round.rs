@@ -1,24 +1,57 @@
-//! The end of a round: what was done since the save, or that nothing had to be.
+//! The end of a round in one line: what was saved, what was done, and how long it took until new
+//! connections went to it and until Kubernetes called it ready.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::super::amount::{seconds, several};
 use super::super::line::{Line, Tone};
-use super::super::row::{Row, Sort};
+use super::super::row::{Detail, Row, Sort};
 use super::Board;
 
 /// The end of a round that changed nothing.
 const NOTHING: &str = "nothing to do: what runs is up to date";
 
+/// What was saved, in words of two lengths.
+#[derive(Debug)]
+pub(super) struct Cause {
+    pub(super) long: String,
+    pub(super) short: String,
+}
+
+/// How long a round took, counted from the save.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lap {
+    pub(super) took: Duration,
+    pub(super) live: Option<Duration>,
+    pub(super) ready: Option<Duration>,
+}
+
+impl Cause {
+    pub(super) fn line(&self) -> Line {
+        Line::of(Tone::Faint, format!("{} changed", self.long))
+    }
+}
+
+impl Lap {
+    /// `total 1.10s (live 0.62s, ready 1.10s)`.
+    fn total(self) -> String {
+        let moments = [("live", self.live), ("ready", self.ready)];
+        let moments = moments.into_iter().filter_map(|(word, moment)| Some((word, moment?)));
+        let moments = moments.map(|(word, moment)| format!("{word} {}", seconds_of_round(moment)));
+        let moments: Vec<String> = moments.collect();
+        let total = format!("total {}", seconds_of_round(self.took));
+        if moments.is_empty() { total } else { format!("{total} ({})", moments.join(", ")) }
+    }
+}
+
 impl Board {
-    pub(super) fn round(&mut self, took: Duration, failed: usize, first: bool) -> Vec<Line> {
+    pub(super) fn round(&mut self, lap: Lap, failed: usize, first: bool) -> Vec<Line> {
         self.first = false;
         if failed == 0 {
             self.live.append(&mut self.delivered);
         }
         self.waiting.clear();
-        let total = seconds_of_round(took);
         let unchanged = std::mem::take(&mut self.unchanged);
         let idled = !std::mem::take(&mut self.acted) && failed == 0 && !first;
         let hold = self.manner.hold;
@@ -26,50 +59,90 @@ impl Board {
             std::mem::take(&mut self.rows).into_iter().partition(Row::is_unchanged);
         if idled {
             // Somebody saved what is there already; that nothing happens deserves a word.
-            let line = idle.first().and_then(|row| row.result(self.width));
-            return vec![line.unwrap_or_else(|| Line::of(Tone::Faint, NOTHING))];
+            let cause = self.cause.take().filter(|_| hold);
+            let cause = cause.map(|cause| format!("{} changed; ", cause.long));
+            return vec![Line::of(Tone::Faint, format!("{}{NOTHING}", cause.unwrap_or_default()))];
         }
-        if let (false, true, 0, Some(line)) = (first, hold, failed, self.small_round(&rows, &total))
-        {
-            return vec![line];
+        if !first && failed == 0 {
+            let line = self.in_one_line(&rows, lap);
+            let cause = self.cause.take();
+            return match line {
+                Some(line) => vec![line],
+                None => {
+                    let total = Line::of(Tone::Good, lap.total());
+                    let rows = if hold { self.results(&rows) } else { Vec::new() };
+                    let cause = cause.filter(|_| hold).map(|cause| cause.line());
+                    cause.into_iter().chain(rows).chain([total]).collect()
+                }
+            };
         }
-        let mut lines = self.results(&rows);
-        if first {
-            lines.splice(0..0, self.results(&idle));
+        let mut lines = Vec::new();
+        if hold {
+            lines.extend(self.cause.take().map(|cause| cause.line()));
+            lines.extend(if first { self.results(&idle) } else { Vec::new() });
+            lines.extend(self.results(&rows));
         }
-        if !hold {
-            lines.clear();
-        }
+        self.cause = None;
+        let took = seconds_of_round(lap.took);
         lines.push(match failed {
-            0 if first => {
-                Line::of(Tone::Good, format!("done in {total}")).and(as_before(&unchanged))
-            }
-            0 => Line::of(Tone::Good, format!("total {total}")),
-            failed => Line::of(Tone::Bad, format!("{failed} failed, after {total}")),
+            0 => Line::of(Tone::Good, format!("done in {took}")).and(as_before(&unchanged)),
+            failed => Line::of(Tone::Bad, format!("{failed} failed, after {took}")),
         });
         lines
     }
 
-    /// A round of one image and one release, or less, in one line.
-    fn small_round(&self, rows: &[Row], total: &str) -> Option<Line> {
+    /// The whole round in the longest form that fits; nothing where none does.
+    fn in_one_line(&self, rows: &[Row], lap: Lap) -> Option<Line> {
+        let mut rows: Vec<&Row> = rows.iter().collect();
+        rows.sort_by_key(|row| row.sort == Sort::Release);
         let few = |sort| rows.iter().filter(|row| row.sort == sort).count() <= 1;
-        if rows.is_empty() || !few(Sort::Artifact) || !few(Sort::Release) {
-            return None;
-        }
-        let mut ordered: Vec<&Row> = rows.iter().collect();
-        ordered.sort_by_key(|row| row.sort == Sort::Release);
+        let is_small = !rows.is_empty() && few(Sort::Artifact) && few(Sort::Release);
+        let long = self.cause.as_ref().map(|cause| cause.long.as_str());
+        let short = self.cause.as_ref().map(|cause| cause.short.as_str());
         let room = self.columns.unwrap_or(usize::MAX);
-        [true, false]
-            .into_iter()
-            .map(|sizes| self.in_one_line(&ordered, total, sizes))
-            .find(|line| line.columns() < room)
+        let forms: &[(Detail, Option<&str>)] = match (is_small, self.manner.hold) {
+            // How long each step took stands above.
+            (_, false) => &[(Detail::Words, long)],
+            (true, true) => &[
+                (Detail::Sizes, long),
+                (Detail::Times, long),
+                (Detail::Times, short),
+                (Detail::Words, short),
+            ],
+            (false, true) => &[(Detail::Words, long), (Detail::Words, short)],
+        };
+        let lines = forms.iter().map(|(detail, cause)| {
+            let cause = cause.map(|cause| format!("{cause}: ")).unwrap_or_default();
+            let (start, done) = if is_small {
+                let steps = rows.iter().flat_map(|row| row.steps(*detail)).collect::<Vec<_>>();
+                let joint = if *detail == Detail::Words { ", " } else { " · " };
+                let start = Line::new().column(Tone::Strong, &rows[0].name, self.width).and("  ");
+                (start, steps.join(joint))
+            } else {
+                (Line::new(), summary(&rows))
+            };
+            start.and(cause).and(done).and("   ").with(Tone::Good, lap.total())
+        });
+        let mut lines = lines.filter(|line| !rows.is_empty() && line.columns() < room);
+        lines.next()
     }
+}
 
-    fn in_one_line(&self, rows: &[&Row], total: &str, sizes: bool) -> Line {
-        let steps: Vec<String> = rows.iter().flat_map(|row| row.steps(sizes)).collect();
-        let line = Line::new().column(Tone::Strong, &rows[0].name, self.width).and("  ");
-        line.and(steps.join(" · ")).and("   ").with(Tone::Good, format!("total {total}"))
+/// What was done to many things: `api, web built, loaded · shop patched`.
+fn summary(rows: &[&Row]) -> String {
+    let mut groups: Vec<(Vec<&str>, Vec<String>)> = Vec::new();
+    for row in rows {
+        let steps = row.steps(Detail::Words);
+        match groups.iter_mut().find(|(_, known)| *known == steps) {
+            Some((names, _)) => names.push(&row.name),
+            None => groups.push((vec![&row.name], steps)),
+        }
     }
+    let groups = groups.into_iter().map(|(names, steps)| {
+        let names = names.join(", ");
+        format!("{names} {}", steps.join(", "))
+    });
+    groups.collect::<Vec<_>>().join(" · ")
 }
 
 /// How much was as it is wanted: `; unchanged: 4 images, 1 release`.

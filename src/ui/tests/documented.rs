@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::*;
 
 /// Every sort of report. A new one fails to compile in [`sort`] until it is named here too.
-const SORTS: [&str; 37] = [
+const SORTS: [&str; 38] = [
     "started",
     "changed",
     "round",
@@ -31,6 +31,7 @@ const SORTS: [&str; 37] = [
     "release · patched",
     "release · recorded",
     "release · settling",
+    "release · answers",
     "release · live",
     "release · rolled_back",
     "release · failed",
@@ -76,23 +77,24 @@ fn sort(report: &Report) -> &'static str {
             ReleaseNews::Patched { .. } => 20,
             ReleaseNews::Recorded { .. } => 21,
             ReleaseNews::Settling { .. } => 22,
-            ReleaseNews::Live { .. } => 23,
-            ReleaseNews::RolledBack { .. } => 24,
-            ReleaseNews::Failed(_) => 25,
+            ReleaseNews::Answers { .. } => 23,
+            ReleaseNews::Live { .. } => 24,
+            ReleaseNews::RolledBack { .. } => 25,
+            ReleaseNews::Failed(_) => 26,
         },
         Report::Forward { news, .. } => match news {
-            ForwardNews::Open { .. } => 26,
-            ForwardNews::Closed => 27,
-            ForwardNews::Failed(_) => 28,
+            ForwardNews::Open { .. } => 27,
+            ForwardNews::Closed => 28,
+            ForwardNews::Failed(_) => 29,
         },
-        Report::Log(_) => 29,
-        Report::Pod { .. } => 30,
-        Report::Failed(_) => 31,
-        Report::Warning { .. } => 32,
-        Report::Note { .. } => 33,
-        Report::Trace { .. } => 34,
-        Report::Check(_) => 35,
-        Report::Data { .. } => 36,
+        Report::Log(_) => 30,
+        Report::Pod { .. } => 31,
+        Report::Failed(_) => 32,
+        Report::Warning { .. } => 33,
+        Report::Note { .. } => 34,
+        Report::Trace { .. } => 35,
+        Report::Check(_) => 36,
+        Report::Data { .. } => 37,
     };
     SORTS[index]
 }

@@ -43,7 +43,18 @@ fn changed(path: &str) -> Report {
 }
 
 fn round(took: f64, failed: usize, first: bool) -> Report {
-    Report::Round { took: secs(took), failed, first }
+    Report::Round { took: secs(took), live: None, ready: None, failed, first }
+}
+
+/// A round whose new version answered and was ready after so many seconds.
+fn lap(took: f64, live: f64, ready: f64) -> Report {
+    let (live, ready) = (Some(secs(live)), Some(secs(ready)));
+    Report::Round { took: secs(took), live, ready, failed: 0, first: false }
+}
+
+fn answers(took: f64) -> Report {
+    let target = "service/web".to_owned();
+    release("shop", ReleaseNews::Answers { target, took: secs(took) })
 }
 
 fn deployed(revision: u32, took: f64) -> Report {
@@ -135,8 +146,9 @@ pub(super) fn small_round() -> Vec<Report> {
         loaded("web", "88", 0.08, 12_000),
         release("shop", ReleaseNews::Deploying { why: "image `web` changed".into() }),
         deployed(9, 0.2),
+        answers(0.62),
         live(0.84),
-        round(1.1, 0, false),
+        lap(1.1, 0.62, 1.1),
         // A save that changed nothing in the end.
         changed("services/web/cart.py"),
         artifact("web", ArtifactNews::Unchanged { image: image("web:88"), found: "nodes" }),
@@ -161,8 +173,9 @@ pub(super) fn large_round() -> Vec<Report> {
         loaded("web", "88", 0.08, 12_000),
         loaded("api", "99", 0.08, 12_000),
         deployed(9, 0.2),
+        answers(11.6),
         live(0.84),
-        round(12.3, 0, false),
+        lap(12.3, 11.6, 12.3),
     ]
 }
 
@@ -314,6 +327,8 @@ pub(super) fn without_helm() -> Vec<Report> {
     let (changed, took) = (vec![], secs(0.4));
     vec![
         release("shop", ReleaseNews::Patched { took: secs(0.05) }),
+        answers(0.62),
+        lap(1.1, 0.62, 1.1),
         release("shop", ReleaseNews::Recorded { revision: Some(10), changed, took }),
     ]
 }
