@@ -114,6 +114,8 @@ struct Failed {
     failure: Failure,
     /// What it failed for; absent: the examination itself.
     wanted: Option<Wanted>,
+    /// What failed does not run any more, so that waiting does not mend it.
+    rolled_back: bool,
 }
 
 /// What one release may count on at the moment.
@@ -182,7 +184,8 @@ impl ReleaseState {
 
     /// Lets a failure be tried again.
     pub(super) fn retry(&mut self, which: impl Fn(&Failure) -> bool) {
-        if let Some(failed) = self.failed.take_if(|failed| which(&failed.failure)) {
+        let may_mend = |failed: &mut Failed| !failed.rolled_back && which(&failed.failure);
+        if let Some(failed) = self.failed.take_if(may_mend) {
             self.stale |= failed.wanted.is_none();
         }
     }
@@ -205,6 +208,12 @@ impl ReleaseState {
     /// Why it is not as wanted.
     pub(super) fn failed(&self) -> Option<&Failure> {
         self.failed.as_ref().map(|failed| &failed.failure)
+    }
+
+    /// The same, where it may go away without a save.
+    pub(super) fn failed_for_now(&self) -> Option<&Failure> {
+        let failed = self.failed.as_ref().filter(|failed| !failed.rolled_back);
+        failed.map(|failed| &failed.failure)
     }
 
     /// Something is under way.
@@ -464,7 +473,7 @@ impl ReleaseState {
             effects.push(told(name, ReleaseNews::Failed(failure.clone())));
             self.told = Some(failure.clone());
         }
-        self.failed = Some(Failed { failure, wanted });
+        self.failed = Some(Failed { failure, wanted, rolled_back: false });
     }
 
     fn finish(&mut self, generation: Generation, step: Step) -> Option<Work> {
@@ -682,7 +691,12 @@ impl ReleaseState {
         self.answers = None;
         self.followed = false;
         match result {
-            Ok(revision) => effects.push(told(name, ReleaseNews::RolledBack { revision })),
+            Ok(revision) => {
+                if let Some(failed) = &mut self.failed {
+                    failed.rolled_back = true;
+                }
+                effects.push(told(name, ReleaseNews::RolledBack { revision }));
+            }
             Err(failure) => {
                 let wanted = self.failed.take().and_then(|failed| failed.wanted);
                 self.fail(name, failure, wanted, effects);

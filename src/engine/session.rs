@@ -144,9 +144,10 @@ impl Session {
         self.phase == Phase::Running && self.options.goal.stays()
     }
 
+    /// What is not as wanted and may come to be without a save.
     fn failures(&self) -> impl Iterator<Item = &Failure> {
         let artifacts = self.artifacts.values().filter_map(ArtifactState::failed);
-        artifacts.chain(self.releases.values().filter_map(ReleaseState::failed))
+        artifacts.chain(self.releases.values().filter_map(ReleaseState::failed_for_now))
     }
 
     /// Something is not as wanted, and a failure says why.

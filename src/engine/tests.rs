@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::model::{Digest, Generation, ImageRef, Namespace, Undo};
+use crate::model::{
+    Chart, Digest, Generation, HelmSource, ImageRef, Namespace, Project, ReleaseSource, Undo,
+};
 use crate::report::{ArtifactNews, Failure, ReleaseNews, Report};
 
 use super::world::{artifact, project, release};
@@ -16,7 +18,11 @@ struct Story {
 
 impl Story {
     fn new(options: Options) -> Self {
-        let mut session = Session::new(project(), options, vec![]);
+        Self::of(project(), options)
+    }
+
+    fn of(project: Project, options: Options) -> Self {
+        let mut session = Session::new(project, options, vec![]);
         let effects = session.begin();
         Self { session, effects }
     }
@@ -127,7 +133,11 @@ impl Story {
 
     /// A session in which everything runs and nothing had to be done for it.
     fn up() -> Self {
-        let mut story = Self::watching();
+        Self::up_with(project())
+    }
+
+    fn up_with(project: Project) -> Self {
+        let mut story = Self::of(project, Options::new(Goal::Watching));
         for name in ["base", "web"] {
             story.hashed(name, "1");
         }
@@ -139,7 +149,7 @@ impl Story {
         for name in ["api", "web"] {
             story.seen(name, Seen { delivered: Some(image(name, "1")), built: true });
         }
-        let forward = project().forwards.remove(0);
+        let forward = story.session.project().forwards[0].clone();
         story.tell(Event::ForwardOpened { forward, result: Ok(()) });
         for name in ["db", "shop"] {
             story.settled(name, Ok(Duration::ZERO));
@@ -388,6 +398,51 @@ fn what_was_in_a_deleted_namespace_is_deployed_again() {
     let lost = Event::Lost { namespace, releases: [release("shop")].into() };
     assert_eq!(story.tell(lost), ["examine shop"], "what lies elsewhere is left alone");
     assert_eq!(story.examined("shop", &["api", "web"], None), ["render shop"]);
+}
+
+#[test]
+fn what_was_rolled_back_is_tried_again_with_the_next_save_and_not_before() {
+    let mut project = project();
+    project.releases.get_mut(&release("shop")).unwrap().source = ReleaseSource::Helm(HelmSource {
+        chart: Chart::Path("/project/chart".into()),
+        values: vec![],
+        set: [].into(),
+        image_values: [].into(),
+        flags: vec![],
+        rollback_on_failure: true,
+        skip_crds: false,
+    });
+    let mut story = Story::up_with(project);
+    let shop = || release("shop");
+    story.tell(chart_saved("shop"));
+    story.examined("shop", &["api", "web"], None);
+    let generation = story.generation(|effect| match effect {
+        Effect::Render { generation, .. } => Some(*generation),
+        _ => None,
+    });
+    let result = Ok(Rendered::default());
+    story.tell(Event::Rendered { release: shop(), generation, result });
+    let images = [(artifact("api"), image("api", "1")), (artifact("web"), image("web", "1"))];
+    let deployed = Deployed { revision: Some(4), images: images.into(), ..Deployed::default() };
+    let result = Ok(deployed);
+    let told = story.tell(Event::Deployed { release: shop(), generation, result });
+    assert_eq!(told, ["settle shop"]);
+    let failure = Failure::work("wharf::observe::not_ready", "it crashes");
+    let told = story.settled("shop", Err(End::Failed(failure)));
+    assert_eq!(told, ["shop failed: it crashes", "roll back shop"]);
+    let generation = story.generation(|effect| match effect {
+        Effect::RollBack { generation, .. } => Some(*generation),
+        _ => None,
+    });
+    let told = story.tell(Event::RolledBack { release: shop(), generation, result: Ok(3) });
+    assert_eq!(told, ["round over, 1 failed"]);
+    assert!(!story.session.waits_for_mending());
+    assert_eq!(story.tell(Event::Nudged(Nudge::Mended)), Vec::<String>::new());
+    assert_eq!(story.tell(chart_saved("shop")), ["examine shop"]);
+    assert_eq!(
+        story.examined("shop", &["api", "web"], None),
+        ["shop/values.yaml changed", "render shop"]
+    );
 }
 
 #[test]

@@ -28,4 +28,5 @@ mod registry;
 mod rounds;
 mod shop;
 mod skaffold;
+mod rollback;
 mod subset;
