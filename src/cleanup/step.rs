@@ -298,9 +298,14 @@ async fn made_by_us(
         let Some(api) = cluster.api(&object).await? else { return Ok(None) };
         let found = api.get_metadata_opt(&object.name).await;
         let found = found.map_err(|error| cluster.explain(error))?;
-        let entries = found.and_then(|found| found.metadata.managed_fields).unwrap_or_default();
-        let mut managers = entries.iter().filter_map(|entry| entry.manager.as_deref());
-        Ok(managers.any(|manager| MAKERS.contains(&manager)).then_some(object))
+        let Some(found) = found else { return Ok(None) };
+        let entries = found.metadata.managed_fields.unwrap_or_default();
+        let managers = entries.iter().filter(|entry| entry.subresource.is_none());
+        let mut managers = managers.filter_map(|entry| entry.manager.as_deref()).peekable();
+        // Whoever makes an object that has nothing but a name, such as a ServiceAccount, owns no
+        // field of it.
+        let is_bare = managers.peek().is_none();
+        Ok((is_bare || managers.any(|manager| MAKERS.contains(&manager))).then_some(object))
     });
     let found: Vec<Option<ObjectRef>> = futures::stream::iter(asked)
         .buffered(AT_ONCE)

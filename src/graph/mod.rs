@@ -6,6 +6,7 @@
 mod affected;
 mod error;
 mod selection;
+mod taking_back;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use crate::model::{ArtifactName, Project, ReleaseName};
 pub use affected::{Affected, affected};
 pub use error::GraphError;
 pub use selection::Selection;
+pub use taking_back::oldest_first;
 
 /// What each image and each release needs. Free of cycles by construction.
 #[derive(Debug, Clone, PartialEq, Eq)]

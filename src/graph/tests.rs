@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::{
     Artifact, Builder, ChangeSet, Chart, ClusterChoice, CommandBuild, DockerBuild, HelmSource,
-    KustomizeSource, LogFilter, ManifestSource, NamedContext, Origin, ProjectName, Release,
-    ReleaseSource, WaitRule,
+    KustomizeSource, LogFilter, ManifestSource, NamedContext, Namespace, Origin, ProjectName,
+    Release, ReleaseSource, Undo, WaitRule,
 };
 
 fn artifact(name: &str) -> ArtifactName {
@@ -288,4 +288,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn what_comes_last_goes_first() {
+    let step = |name: &str| Undo::HelmRelease {
+        release: release(name),
+        namespace: Namespace::parse("dev").unwrap(),
+        extras: vec![],
+        claims: true,
+    };
+    let place = Undo::Namespace { namespace: Namespace::parse("dev").unwrap() };
+    let check = |releases: &str, steps: &str, expected: &str| {
+        let steps = [place.clone()].into_iter().chain(steps.split(' ').map(step)).collect();
+        let sorted = oldest_first(&project("", releases), steps);
+        assert_eq!(sorted[0], place);
+        let names = sorted.iter().filter_map(Undo::release);
+        assert_eq!(joined(names), expected);
+    };
+    check("api: zoo, zoo", "api zoo", "zoo api");
+    check("api: mid, mid: zoo, zoo", "api zoo other", "zoo api other");
+    check("api: mid, mid: zoo, zoo", "api mid zoo", "zoo mid api");
+    check("a, b, c", "c a b", "c a b");
 }

@@ -9,6 +9,7 @@ use crate::cleanup;
 use crate::cleanup::Journal;
 use crate::docker::Engine;
 use crate::files::StateDir;
+use crate::graph;
 use crate::load;
 use crate::model::{Namespace, ReleaseName, Undo};
 use crate::report::{Failure, Report};
@@ -61,6 +62,7 @@ pub async fn delete(
         journaled.retain(|step| owed.contains(step) || !elsewhere.contains(step));
     }
     let steps = in_order(journaled, recorded.collect(), request.keep_data);
+    let steps = graph::oldest_first(&place.project, steps);
     let steps = match chosen(&standing, &steps, request)? {
         Some(releases) => steps
             .into_iter()

@@ -4,6 +4,7 @@ use crate::engine::artifact::ArtifactState;
 use crate::engine::effect::{Effect, Exit};
 use crate::engine::goal::Goal;
 use crate::engine::release::ReleaseState;
+use crate::graph;
 use crate::model::{Leftover, Undo};
 use crate::report::{Failure, Report};
 
@@ -74,7 +75,8 @@ impl Session {
         }
         if self.options.cleanup && !self.undo.is_empty() {
             self.phase = Phase::Leaving { unwinding: true, exit };
-            effects.push(Effect::Unwind(self.undo.clone()));
+            let steps = graph::oldest_first(&self.project, self.undo.clone());
+            effects.push(Effect::Unwind(steps));
             return;
         }
         if !self.options.cleanup {
