@@ -395,7 +395,7 @@ fn mends_by_itself(failure: &Failure) -> bool {
 }
 
 /// The codes of failures whose cause lies outside the project.
-pub(super) const OUTSIDE: [&str; 26] = [
+pub(super) const OUTSIDE: [&str; 27] = [
     "wharf::build::no_base",
     "wharf::cleanup::journal",
     "wharf::cluster::not_written",
@@ -417,6 +417,7 @@ pub(super) const OUTSIDE: [&str; 26] = [
     "wharf::observe::not_ready",
     "wharf::observe::unreachable",
     "wharf::push::unreachable",
+    "wharf::render::chart_unreachable",
     "wharf::render::dependency_build",
     "wharf::render::no_helm",
     "wharf::render::no_kustomize",

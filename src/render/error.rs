@@ -182,6 +182,28 @@ pub enum RenderError {
         /// Its message.
         message: String,
     },
+    /// A repository or registry has no such chart, or not in this version.
+    #[error("there is no chart `{chart}`{} in {place}", in_version(version.as_deref()))]
+    NoSuchChart {
+        /// The chart's name.
+        chart: String,
+        /// The version that is asked for.
+        version: Option<String>,
+        /// Where it was looked for.
+        place: String,
+        /// How Helm is asked what there is.
+        ask: String,
+    },
+    /// A repository or registry does not answer.
+    #[error("the chart `{chart}` cannot be fetched: {place} does not answer")]
+    ChartUnreachable {
+        /// The chart's name.
+        chart: String,
+        /// Where it would be fetched from.
+        place: String,
+        /// The system's reason.
+        why: String,
+    },
     /// Some other run of a tool failed.
     #[error("`{release}` could not be rendered")]
     Tool {
@@ -296,6 +318,10 @@ impl RenderError {
                 request("no_kustomization").help("it needs a `kustomization.yaml`")
             }
             Self::Kustomize { .. } => work("kustomize"),
+            Self::NoSuchChart { ask, .. } => {
+                work("no_such_chart").help(format!("see what there is: `{ask}`"))
+            }
+            Self::ChartUnreachable { why, .. } => work("chart_unreachable").because(why),
             Self::Tool { source, .. } => source.explain(work("tool")),
         }
     }
@@ -362,6 +388,10 @@ impl AlwaysPulled {
 
 fn names_of(dependencies: &[Dependency]) -> String {
     listed(&dependencies.iter().map(|one| one.name.clone()).collect::<Vec<_>>())
+}
+
+fn in_version(version: Option<&str>) -> String {
+    version.map(|version| format!(" in version {version}")).unwrap_or_default()
 }
 
 fn listed(names: &[String]) -> String {

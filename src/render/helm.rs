@@ -169,9 +169,9 @@ pub(super) fn chart_arguments(chart: &Chart) -> Vec<String> {
 pub(super) async fn chart_files(
     scope: &RenderScope,
     release: &Release,
-    chart: &Chart,
+    source: &HelmSource,
 ) -> Result<ChartFiles, RenderError> {
-    if let Chart::Path(path) = chart {
+    if let Chart::Path(path) = &source.chart {
         return ChartFiles::read(path);
     }
     let unreadable = |source| RenderError::Unreadable { path: scope.folder.clone(), source };
@@ -181,13 +181,14 @@ pub(super) async fn chart_files(
         .tools
         .command("helm")
         .arg("pull")
-        .args(chart_arguments(chart))
+        .args(chart_arguments(&source.chart))
+        .args(pull_flags(&source.flags))
         .arg("--destination")
         .arg(folder.path())
         .time_limit(REMOTE_LIMIT)
         .run()
         .await
-        .map_err(|source| RenderError::Tool { release: release.name.clone(), source })?;
+        .map_err(|error| helm_errors::fetching(release, &source.chart, error))?;
     let archive = std::fs::read_dir(folder.path())
         .map_err(unreadable)?
         .filter_map(|entry| Some(entry.ok()?.path()))
@@ -237,6 +238,36 @@ const UPGRADE_ALONE: &[(&str, usize)] = &[
     ("--take-ownership", 1),
     ("--hide-secret", 1),
 ];
+
+/// Flags by which a chart is fetched, each with the number of words that it takes.
+const FETCHING: &[(&str, usize)] = &[
+    ("--ca-file", 2),
+    ("--cert-file", 2),
+    ("--devel", 1),
+    ("--insecure-skip-tls-verify", 1),
+    ("--key-file", 2),
+    ("--keyring", 2),
+    ("--pass-credentials", 1),
+    ("--password", 2),
+    ("--plain-http", 1),
+    ("--username", 2),
+    ("--verify", 1),
+];
+
+/// What of a release's flags `helm pull` takes, too.
+fn pull_flags(flags: &[String]) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut rest = flags.iter();
+    while let Some(flag) = rest.next() {
+        let name = flag.split('=').next().unwrap_or_default();
+        let Some((_, words)) = FETCHING.iter().find(|(known, _)| *known == name) else { continue };
+        out.push(flag.as_str());
+        if *words == 2 && !flag.contains('=') {
+            out.extend(rest.next().map(String::as_str));
+        }
+    }
+    out
+}
 
 /// What of a release's flags `helm template` takes, too.
 fn template_flags(flags: &[String]) -> Vec<&str> {

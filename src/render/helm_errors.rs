@@ -66,7 +66,7 @@ pub(super) fn explain(
             .iter()
             .any(|sign| said.contains(sign));
     if !is_of_template {
-        return RenderError::Tool { release: release.name.clone(), source: error };
+        return fetching(release, &source.chart, error);
     }
     let place = Place::find(&said);
     let message = place.as_ref().map_or_else(|| said.clone(), |place| place.rest(&said));
@@ -74,6 +74,39 @@ pub(super) fn explain(
     let Drawn { place, snippet, help } = drawn;
     RenderError::Template { release: release.name.clone(), message, place, snippet, help }
 }
+
+/// What it means that Helm did not get at a remote chart; of another error, that a tool failed.
+pub(super) fn fetching(release: &Release, chart: &Chart, error: ToolError) -> RenderError {
+    let said = message(error.output_tail());
+    let Chart::Remote { chart, repo, version } = chart else {
+        return RenderError::Tool { release: release.name.clone(), source: error };
+    };
+    let (place, name) = match (repo, chart.rsplit_once('/')) {
+        (Some(repo), _) => (repo.clone(), chart.clone()),
+        (None, Some((place, name))) => (place.to_owned(), name.to_owned()),
+        (None, None) => ("the repositories that Helm knows".to_owned(), chart.clone()),
+    };
+    if UNREACHABLE.iter().any(|sign| said.contains(sign)) {
+        let why = said.rsplit_once("\": ").map_or(said.as_str(), |(_, why)| why).to_owned();
+        return RenderError::ChartUnreachable { chart: name, place, why };
+    }
+    if !said.contains("not found") {
+        return RenderError::Tool { release: release.name.clone(), source: error };
+    }
+    let repo = repo.as_ref().map(|repo| format!(" --repo {repo}")).unwrap_or_default();
+    let ask = format!("helm show chart {chart}{repo}");
+    RenderError::NoSuchChart { chart: name, version: version.clone(), place, ask }
+}
+
+/// What a server that cannot be reached makes Helm say.
+const UNREACHABLE: [&str; 6] = [
+    "connection refused",
+    "no such host",
+    "i/o timeout",
+    "deadline exceeded",
+    "network is unreachable",
+    "no route to host",
+];
 
 /// The first place that is no YAML in what the template at `path` rendered to.
 fn draw_rendered(path: &str, written: &str) -> Option<String> {

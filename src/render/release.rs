@@ -108,7 +108,7 @@ pub async fn uses(
     {
         return Ok(Shape { plain, ..Shape::default() });
     }
-    let files = helm::chart_files(scope, release, &source.chart).await?;
+    let files = helm::chart_files(scope, release, source).await?;
     let tree = helm::tree(&files, source, images)?;
     let mentioned = files.mentioned();
     let question = Question { tree: &tree, set: &set, mentioned: &mentioned, targets: &targets };

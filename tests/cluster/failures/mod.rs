@@ -2,6 +2,7 @@
 //! and that the same session goes on once the cause is mended.
 
 mod building;
+mod charts;
 mod deploying;
 mod guard;
 mod rendering;
