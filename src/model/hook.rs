@@ -1,5 +1,6 @@
 //! Commands of the user's around a build or a deploy.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,32 @@ pub struct Hooks {
     pub before: Vec<Hook>,
     /// These run only when the thing went well.
     pub after: Vec<Hook>,
+    /// By which variables of their environment they are told what they are around.
+    pub variables: BTreeMap<String, HookFact>,
+}
+
+/// What a hook is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookFact {
+    /// The image that is built: `repository:tag`.
+    Image,
+    /// Its repository.
+    Repository,
+    /// Its tag.
+    Tag,
+    /// `true` where it is pushed to a registry, else `false`.
+    IsPushed,
+    /// The folder that it is built from.
+    Folder,
+    /// The project's folder.
+    Root,
+    /// The project's name.
+    Project,
+    /// The context of the cluster that is deployed to.
+    Context,
+    /// The namespace there.
+    Namespace,
 }
 
 impl Hooks {

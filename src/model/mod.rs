@@ -20,7 +20,7 @@ mod undo;
 pub use annotation::{annotation, hook_events};
 pub use change::ChangeSet;
 pub use cluster::{ClusterIdentity, ClusterKind, Delivery};
-pub use hook::{Hook, HookPlace, Hooks};
+pub use hook::{Hook, HookFact, HookPlace, Hooks};
 pub use image::{ContentHash, Digest, ImageError, ImageRef, Platform, Tag};
 pub use key::Key;
 pub use name::{ArtifactName, ContextName, NameError, Namespace, ProjectName, ReleaseName};

@@ -1,6 +1,8 @@
 //! Commands around builds and deploys.
 
-use crate::model::{Hook, HookPlace, Hooks};
+use std::collections::BTreeMap;
+
+use crate::model::{Hook, HookFact, HookPlace, Hooks};
 
 use super::super::error::Problem;
 use super::super::node::Fault;
@@ -10,10 +12,35 @@ use super::{Must, Resolver, check_glob, list};
 
 /// What hooks are around.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HookUse {
+pub(in crate::config) enum HookUse {
     /// Nothing runs in the cluster for its sake.
     Build,
     Deploy,
+}
+
+impl HookUse {
+    /// By which variables hooks are told what they are around: those that hooks of Skaffold read,
+    /// so that the same scripts serve both.
+    /// <https://skaffold.dev/docs/lifecycle-hooks/#before-build-and-after-build>
+    pub(in crate::config) fn variables(self) -> BTreeMap<String, HookFact> {
+        let names: &[(&str, HookFact)] = match self {
+            Self::Build => &[
+                ("SKAFFOLD_IMAGE", HookFact::Image),
+                ("SKAFFOLD_IMAGE_REPO", HookFact::Repository),
+                ("SKAFFOLD_IMAGE_TAG", HookFact::Tag),
+                ("SKAFFOLD_PUSH_IMAGE", HookFact::IsPushed),
+                ("SKAFFOLD_BUILD_CONTEXT", HookFact::Folder),
+                ("SKAFFOLD_WORK_DIR", HookFact::Root),
+            ],
+            Self::Deploy => &[
+                ("SKAFFOLD_KUBE_CONTEXT", HookFact::Context),
+                ("SKAFFOLD_NAMESPACES", HookFact::Namespace),
+                ("SKAFFOLD_RUN_ID", HookFact::Project),
+                ("SKAFFOLD_WORK_DIR", HookFact::Root),
+            ],
+        };
+        names.iter().map(|(name, fact)| ((*name).to_owned(), *fact)).collect()
+    }
 }
 
 impl Resolver<'_> {
@@ -26,7 +53,8 @@ impl Resolver<'_> {
         let mut all = |hooks: Option<Spanned<Vec<Spanned<HookEntry>>>>| {
             list(hooks).iter().map(|hook| self.hook(hook, of)).collect::<Result<Vec<_>, _>>()
         };
-        Ok(Hooks { before: all(entry.before.clone())?, after: all(entry.after.clone())? })
+        let (before, after) = (all(entry.before.clone())?, all(entry.after.clone())?);
+        Ok(Hooks { before, after, variables: of.variables() })
     }
 
     fn hook(&mut self, hook: &Spanned<HookEntry>, of: HookUse) -> Result<Hook, Fault> {

@@ -15,6 +15,9 @@ use crate::model::{
     Hooks, ManifestSource, Origin, Project, ProjectName, Release, ReleaseName, ReleaseSource,
 };
 
+#[cfg(test)]
+pub(in crate::config) use hooks::HookUse;
+
 use super::error::{ConfigError, Problem};
 use super::node::Fault;
 use super::provenance::Provenance;

@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::resolve::HookUse;
 use super::*;
 use crate::model::{
     Artifact, ArtifactName, BuildSecret, Builder, Chart, ClusterChoice, CommandBuild, ContextName,
@@ -387,13 +388,13 @@ fn forward() -> impl Strategy<Value = Forward> {
         })
 }
 
-fn hooks(in_containers: bool) -> Hooks {
+fn hooks(in_containers: bool, of: HookUse) -> Hooks {
     let command = vec!["sh".to_owned(), "-c".to_owned(), "x".to_owned()];
     let host = HookPlace::Host("/shop/a".into());
     let container = HookPlace::Container { pod: Some("web-*".into()), container: None };
     let after = if in_containers { container } else { host.clone() };
     let hook = |place| Hook { command: command.clone(), place };
-    Hooks { before: vec![hook(host)], after: vec![hook(after)] }
+    Hooks { before: vec![hook(host)], after: vec![hook(after)], variables: of.variables() }
 }
 
 prop_compose! {
@@ -423,7 +424,7 @@ prop_compose! {
                 builder,
                 needs,
                 platform,
-                hooks: hooks(false),
+                hooks: hooks(false, HookUse::Build),
                 also_tagged: TagPattern::parse("v-{git:tree!}").ok(),
             });
             before.insert(name);
@@ -439,7 +440,7 @@ prop_compose! {
                 source,
                 after: if ready { earlier.clone() } else { BTreeSet::new() },
                 wait: WaitRule { ready, timeout },
-                hooks: hooks(ready),
+                hooks: hooks(ready, HookUse::Deploy),
             });
             earlier.insert(name);
         }

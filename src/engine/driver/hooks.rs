@@ -1,5 +1,6 @@
 //! Runs the user's own commands around a build or a deploy, here or in the release's containers.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Instant;
 
@@ -10,7 +11,7 @@ use kube::api::ListParams;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{self, Cluster};
-use crate::model::{Hook, HookPlace, Namespace};
+use crate::model::{Hook, HookFact, HookPlace, Hooks, Namespace};
 use crate::report::{Failure, Report, Reporter};
 use crate::tools::{ToolError, Tools};
 
@@ -51,6 +52,16 @@ pub(super) struct Around<'a> {
     /// Where containers are; absent around builds.
     pub(super) cluster: Option<(&'a Cluster, &'a Namespace)>,
     pub(super) cancel: &'a CancellationToken,
+}
+
+/// `tools` whose children are told by variables what `hooks` are around.
+pub(super) fn told(
+    tools: &Tools,
+    hooks: &Hooks,
+    known: impl Fn(HookFact) -> Option<OsString>,
+) -> Tools {
+    let told = hooks.variables.iter().filter_map(|(name, fact)| Some((name, known(*fact)?)));
+    told.fold(tools.clone(), |tools, (name, value)| tools.with_variable(name, value))
 }
 
 impl Around<'_> {

@@ -7,14 +7,16 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::{self, BuildError, BuildInputs};
-use crate::model::{Artifact, ArtifactName, Builder, Delivery, Generation, ImageRef, Project};
+use crate::model::{
+    Artifact, ArtifactName, Builder, Delivery, Generation, HookFact, Hooks, ImageRef, Project,
+};
 use crate::push;
 use crate::report::{ArtifactNews, Failure, Report, Reporter};
 use crate::tools::Tools;
 
 use super::super::{Built, Delivered, End, Event, Hashed, Seen};
 use super::desk::{Done, Kept};
-use super::hooks::{Around, Halt, When};
+use super::hooks::{self, Around, Halt, When};
 use super::house::House;
 
 /// What a look, a build and a delivery have in common.
@@ -127,7 +129,7 @@ pub(super) async fn build(
     };
     let hooks = definition.as_ref().map(|definition| definition.hooks.clone()).unwrap_or_default();
     let around = Around {
-        tools: variables_of_build(&house, definition.as_ref(), &image),
+        tools: told(&house, definition.as_ref(), &hooks, &image),
         of: artifact.as_str(),
         reporter: &reporter,
         cluster: None,
@@ -169,20 +171,23 @@ impl From<Halt> for End {
     }
 }
 
-/// What hooks around a build are told, by the names that hooks of other tools read.
-fn variables_of_build(house: &House, definition: Option<&Artifact>, image: &ImageRef) -> Tools {
+/// What hooks around a build are told.
+fn told(house: &House, definition: Option<&Artifact>, hooks: &Hooks, image: &ImageRef) -> Tools {
     let folder = definition.map(|definition| match &definition.builder {
         Builder::Docker(build) => build.context.clone(),
         Builder::Command(build) => build.dir.clone(),
     });
     let tag = image.tag().map(ToString::to_string).unwrap_or_default();
     let pushes = house.delivery == Some(Delivery::Push);
-    let tools = house.build.tools.with_variable("SKAFFOLD_IMAGE", image.to_string());
-    let tools = tools.with_variable("SKAFFOLD_IMAGE_REPO", image.repository());
-    let tools = tools.with_variable("SKAFFOLD_IMAGE_TAG", tag);
-    let tools = tools.with_variable("SKAFFOLD_PUSH_IMAGE", pushes.to_string());
-    let tools = tools.with_variable("SKAFFOLD_WORK_DIR", &house.build.root);
-    tools.with_variable("SKAFFOLD_BUILD_CONTEXT", folder.unwrap_or_default())
+    hooks::told(&house.build.tools, hooks, |fact| match fact {
+        HookFact::Image => Some(image.to_string().into()),
+        HookFact::Repository => Some(image.repository().into()),
+        HookFact::Tag => Some(tag.clone().into()),
+        HookFact::IsPushed => Some(pushes.to_string().into()),
+        HookFact::Root => Some(house.build.root.clone().into()),
+        HookFact::Folder => Some(folder.clone().unwrap_or_default().into()),
+        _ => None,
+    })
 }
 
 /// Gives `image` the tag that its artifact asks for besides; why there is none is told once to

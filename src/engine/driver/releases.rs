@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deploy::{self, DeployError, UndoOptions};
 use crate::model::{
-    ArtifactName, Chart, Generation, HelmSource, ImageRef, Namespace, ObjectRef, Project, Release,
-    ReleaseName, ReleaseSource, Tag,
+    ArtifactName, Chart, Generation, HelmSource, HookFact, ImageRef, Namespace, ObjectRef, Project,
+    Release, ReleaseName, ReleaseSource, Tag,
 };
 use crate::observe::{self, ObserveError, Settling};
 use crate::render::{self, Shape};
@@ -19,7 +19,7 @@ use crate::report::{Failure, ReleaseNews, Report, Reporter};
 use super::super::{Deployed, End, Event, Examined, Rendered, Running};
 use super::desk::{Done, ExaminedRelease, Kept, KnownRelease, Prepared};
 use super::fast;
-use super::hooks::{Around, When};
+use super::hooks::{self, Around, When};
 use super::house::House;
 
 /// What the acts on a release have in common.
@@ -300,7 +300,13 @@ async fn deployed(
     let tools = tools.with_variable("SKAFFOLD_NAMESPACES", plan.namespace.as_str());
     let tools = tools.with_variable("SKAFFOLD_WORK_DIR", &work.project.root);
     let around = Around {
-        tools: tools.with_variable("SKAFFOLD_RUN_ID", work.project.name.as_str()),
+        tools: hooks::told(scope.cluster.tools(), hooks, |fact| match fact {
+            HookFact::Context => Some(scope.cluster.context().to_string().into()),
+            HookFact::Namespace => Some(plan.namespace.as_str().into()),
+            HookFact::Root => Some(work.project.root.clone().into()),
+            HookFact::Project => Some(work.project.name.as_str().into()),
+            _ => None,
+        }),
         of: work.release.as_str(),
         reporter: &work.reporter,
         cluster: Some((&scope.cluster, &plan.namespace)),
