@@ -9,7 +9,9 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use k8s_openapi::api::core::v1::{Namespace as ApiNamespace, Pod};
+use kube::runtime::WatchStreamExt as _;
 use kube::runtime::wait::{await_condition, conditions};
+use kube::runtime::watcher::watch_object;
 use kube::{Api, ResourceExt};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
@@ -23,8 +25,10 @@ use crate::observe::workload::{owner_among, workloads};
 use crate::report::{ReleaseNews, Report, Reporter};
 
 /// What a release is expected to keep running.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 struct Expected {
+    /// Where it goes.
+    namespace: Namespace,
     /// The replicas that the manifest asks for; absent where it leaves them to somebody else.
     workloads: BTreeMap<WorkloadRef, Option<i32>>,
 }
@@ -50,6 +54,7 @@ impl Lookout {
             reporter: reporter.clone(),
             known: BTreeMap::new(),
             restarts: BTreeMap::new(),
+            places: BTreeSet::new(),
             going: BTreeSet::new(),
             answers: FuturesUnordered::new(),
         };
@@ -57,7 +62,7 @@ impl Lookout {
         Self { releases, lost_rx, task }
     }
 
-    /// The next namespace that somebody deleted with workloads in it, once it is gone. Safe to drop
+    /// The next namespace that somebody deleted with a release in it, once it is gone. Safe to drop
     /// at any time.
     pub async fn lost(&mut self) -> Namespace {
         match self.lost_rx.recv().await {
@@ -80,7 +85,7 @@ impl Lookout {
             let is_free = scaled.contains(&(workload.kind, workload.name.clone()));
             (workload, replicas.filter(|_| !is_free))
         });
-        let expected = Expected { workloads: expected.collect() };
+        let expected = Expected { namespace: namespace.clone(), workloads: expected.collect() };
         self.releases.send_modify(|releases| _ = releases.insert(release.clone(), expected));
     }
 
@@ -118,6 +123,8 @@ struct Watching {
     known: BTreeMap<WorkloadRef, Known>,
     /// How often each container had been started again, by UID of the pod.
     restarts: BTreeMap<String, i32>,
+    /// Namespaces of which it is asked whether they are deleted.
+    places: BTreeSet<Namespace>,
     /// Namespaces that are being deleted, told so already.
     going: BTreeSet<Namespace>,
     /// What the server is being asked.
@@ -148,12 +155,13 @@ impl Watching {
             let releases = releases_rx.borrow_and_update().clone();
             reports.extend(self.news(&releases).into_iter().map(|news| news.report(&scene)));
             self.tell_drift(&releases);
+            self.watch_places(&releases);
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
                 changed = releases_rx.changed() => if changed.is_err() { return },
                 Some(report) = reports.next() => self.reporter.tell(report),
                 Some(answer) = self.answers.next() => {
-                    if let Some(lost) = self.hear(answer)
+                    if let Some(lost) = self.hear(answer, &releases)
                         && lost_tx.send(lost).await.is_err()
                     {
                         return;
@@ -231,21 +239,38 @@ impl Watching {
 }
 
 impl Watching {
+    /// Watches the namespaces themselves: not everything in them is watched.
+    fn watch_places(&mut self, releases: &BTreeMap<ReleaseName, Expected>) {
+        for Expected { namespace, .. } in releases.values() {
+            if !self.going.contains(namespace) && self.places.insert(namespace.clone()) {
+                self.answers.push(Box::pin(until_going(self.scene.clone(), namespace.clone())));
+            }
+        }
+    }
+
     /// Tells what the server has answered; returns a namespace that is gone.
-    fn hear(&mut self, answer: Answer) -> Option<Namespace> {
+    fn hear(
+        &mut self,
+        answer: Answer,
+        releases: &BTreeMap<ReleaseName, Expected>,
+    ) -> Option<Namespace> {
         match answer {
             Answer::Stays(report) => self.reporter.tell(report),
             Answer::Going(namespace) => {
-                if self.going.insert(namespace.clone()) {
+                let counts = releases.values().any(|release| release.namespace == namespace);
+                if counts && self.going.insert(namespace.clone()) {
                     let text =
                         format!("namespace `{namespace}` was deleted, with all that is in it");
                     let help = "once it is gone, everything in it is deployed again".to_owned();
                     self.reporter.tell(Report::Warning { text, help: Some(help) });
                     self.answers.push(Box::pin(until_gone(self.scene.clone(), namespace)));
+                } else if !counts {
+                    self.places.remove(&namespace);
                 }
             }
             Answer::Gone(namespace) => {
                 self.going.remove(&namespace);
+                self.places.remove(&namespace);
                 return Some(namespace);
             }
         }
@@ -262,6 +287,26 @@ async fn ask(scene: Scene, namespace: Namespace, drift: Report) -> Answer {
         Ok(_) => Answer::Going(namespace),
         Err(_) => Answer::Stays(drift),
     }
+}
+
+/// Resolves when `namespace`, once it was there, is being deleted. For whoever may not ask it never
+/// does.
+async fn until_going(scene: Scene, namespace: Namespace) -> Answer {
+    let api: Api<ApiNamespace> = Api::all(scene.client().clone());
+    let seen = watch_object(api, namespace.as_str()).default_backoff();
+    tokio::pin!(seen);
+    let mut was_there = false;
+    while let Some(seen) = seen.next().await {
+        let is_there = match seen {
+            Ok(found) => found.is_some_and(|found| found.metadata.deletion_timestamp.is_none()),
+            Err(_) => continue,
+        };
+        if was_there && !is_there {
+            return Answer::Going(namespace);
+        }
+        was_there |= is_there;
+    }
+    std::future::pending().await
 }
 
 async fn until_gone(scene: Scene, namespace: Namespace) -> Answer {

@@ -104,3 +104,35 @@ fn manifests_are_what_runs_whoever_changes_either() {
     wharf.press(b"\x03");
     assert_eq!(wharf.wait().code(), Some(0));
 }
+
+#[test]
+#[ignore = "needs a cluster"]
+fn a_namespace_without_workloads_is_missed_as_well() {
+    let map = map("only");
+    let project =
+        Project::of("maps", &[("wharf.yaml", "manifests: {all: all.yaml}\n"), ("all.yaml", &map)]);
+    let mut wharf = Wharf::start(&project, &["dev"]);
+    assert_eq!(wharf.round(), 0);
+    for _ in 0..2 {
+        kubectl(&["delete", "namespace", project.namespace()]);
+        let told = wharf.next("that it was deleted", |told| {
+            (told["report"] == "warning").then(|| told["text"].as_str().map(str::to_owned))?
+        });
+        let namespace = project.namespace();
+        assert_eq!(told, format!("namespace `{namespace}` was deleted, with all that is in it"));
+        let why = wharf.next("the reason", |told| {
+            (told["news"] == "deploying").then(|| told["why"].as_str().map(str::to_owned))?
+        });
+        assert_eq!(why, "its namespace was deleted");
+        assert_eq!(wharf.round(), 0);
+        kubectl(&["get", "configmap/only", "-n", namespace]);
+    }
+    // A save is not the reason for what comes later.
+    project.edit("all.yaml", "value", "other");
+    let why = wharf.next("the reason", |told| {
+        (told["news"] == "deploying").then(|| told["why"].as_str().map(str::to_owned))?
+    });
+    assert_eq!(why, "its chart, values or manifests changed");
+    assert_eq!(wharf.round(), 0);
+    assert_eq!(wharf.interrupt(), Some(0));
+}

@@ -20,6 +20,7 @@ mod failures;
 mod fast;
 mod frontend;
 mod hello;
+mod killed;
 mod leaving;
 mod monorepo;
 mod nodes;

@@ -1,7 +1,7 @@
 //! What tasks leave for later tasks: inputs for the builder, manifests for the deploy. Too large
 //! for events, and of no use to the session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -79,6 +79,8 @@ pub(super) struct KnownRelease {
     pub(super) examined: Option<Arc<ExaminedRelease>>,
     /// As this session installed it last.
     pub(super) installed: Option<Arc<Installed>>,
+    /// Its namespace was deleted since.
+    pub(super) lost: bool,
 }
 
 /// The desk itself.
@@ -89,6 +91,7 @@ pub(super) struct Desk {
     prepared: BTreeMap<ReleaseName, (Generation, Arc<Prepared>)>,
     objects: BTreeMap<ReleaseName, Vec<ObjectRef>>,
     installed: BTreeMap<ReleaseName, Arc<Installed>>,
+    lost: BTreeSet<ReleaseName>,
 }
 
 impl Desk {
@@ -113,6 +116,7 @@ impl Desk {
             }
             Some(Kept::Deployed(name, objects, installed)) => {
                 self.installed.remove(&name);
+                self.lost.remove(&name);
                 self.installed.extend(installed.map(|installed| (name.clone(), installed)));
                 self.objects.insert(name, objects);
             }
@@ -137,7 +141,14 @@ impl Desk {
         KnownRelease {
             examined: self.examined.get(release).cloned(),
             installed: self.installed.get(release).cloned(),
+            lost: self.lost.contains(release),
         }
+    }
+
+    /// The namespace of these is gone, and they with it.
+    pub(super) fn lose(&mut self, releases: &BTreeSet<ReleaseName>) {
+        self.lost.extend(releases.iter().cloned());
+        self.installed.retain(|release, _| !releases.contains(release));
     }
 
     /// What was rendered in this attempt.

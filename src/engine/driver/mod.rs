@@ -133,6 +133,9 @@ impl Driver {
             };
             self.tape.write(&event);
             self.stopwatch.hears(&event, Instant::now());
+            if let Event::Lost { releases, .. } = &event {
+                self.desk.lose(releases);
+            }
             let effects = self.session.handle(event);
             self.carry_out(effects);
         }

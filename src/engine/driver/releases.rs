@@ -100,6 +100,8 @@ async fn examined(
     let drift = found.as_ref().map(|found| found.drift.clone()).unwrap_or_default();
     // Where Helm's history lags behind, an upgrade is due.
     let as_left = known.filter(|record| drift.is_empty() && record.lagging.is_none());
+    // What a session had made for itself has yet to be told that it stays.
+    let as_left = as_left.filter(|record| record.standing || !house.standing);
     let running = as_left.map(|record| Running {
         fingerprint: record.fingerprint.clone(),
         images: record.images.clone(),
@@ -190,7 +192,7 @@ async fn prepare(
 ) -> Result<(Rendered, Prepared), Failure> {
     let house = &work.house;
     let (release, _) = work.parts()?;
-    let KnownRelease { examined, installed } = known;
+    let KnownRelease { examined, installed, lost } = known;
     let shape = match examined.as_ref().and_then(|known| known.shape.clone()) {
         Some(shape) => shape,
         None => shape(house, &work.project, release).await?,
@@ -206,7 +208,14 @@ async fn prepare(
     };
     let mut found =
         deploy::look(scope, release, &plan.namespace).await.map_err(|error| error.failure())?;
-    let why = why(&found, &plan.fingerprint, &plan.images);
+    let why = match cut_off(&found, &plan) {
+        Some(why) => why,
+        None if lost || found.namespace_leaving => "its namespace was deleted".to_owned(),
+        None if deploy::has_only_to_stay(&found, &plan) => {
+            "it runs as wanted, and stays from here on".to_owned()
+        }
+        None => why(&found, &plan.fingerprint, &plan.images),
+    };
     deploy::survey(scope, &plan, &mut found).await.map_err(|error| error.failure())?;
     let options = UndoOptions {
         keep_data: wishes.keep_data,
@@ -225,6 +234,17 @@ async fn prepare(
     let images_alone = swap.is_some();
     let prepared = Prepared { plan, found: Some(found), yaml, places, swap };
     Ok((Rendered { undo, kept, claims, why, images_alone }, prepared))
+}
+
+/// What an earlier Helm began and never ended, where its owner is dead, and how that is mended
+/// first.
+fn cut_off(found: &deploy::Found, plan: &deploy::Plan) -> Option<String> {
+    let helm = found.helm.as_ref().filter(|helm| helm.is_pending() && plan.may_repair)?;
+    let first = match helm.last_good.filter(|_| helm.status != "uninstalling") {
+        Some(revision) => format!("goes back to revision {revision}"),
+        None => "is uninstalled".to_owned(),
+    };
+    Some(format!("a killed Helm left it {}; first it {first}", helm.status))
 }
 
 /// Why what runs is not what is wanted, for a person.
@@ -294,11 +314,11 @@ async fn deployed(
         reporter.tell(Report::Release { name: name.clone(), news });
     };
     let plan = &prepared.plan;
+    if let Some(stays) = deploy::let_stay(scope, plan, found).await? {
+        tell_what_is_not_kept(work, &stays);
+        return Ok(stays);
+    }
     let hooks = &plan.release.hooks;
-    let context = scope.cluster.context().to_string();
-    let tools = scope.cluster.tools().with_variable("SKAFFOLD_KUBE_CONTEXT", context);
-    let tools = tools.with_variable("SKAFFOLD_NAMESPACES", plan.namespace.as_str());
-    let tools = tools.with_variable("SKAFFOLD_WORK_DIR", &work.project.root);
     let around = Around {
         tools: hooks::told(scope.cluster.tools(), hooks, |fact| match fact {
             HookFact::Context => Some(scope.cluster.context().to_string().into()),
@@ -325,13 +345,7 @@ async fn deployed(
             return Err(End::Failed(failure.relative_to(&work.project.root)));
         }
     };
-    if deployed.too_large_to_keep {
-        let name = &work.release;
-        let what = format!("the manifests of `{name}` are too large to be kept in the cluster");
-        let help =
-            "`wharf dev` will leave what it changes in them as it is; split them up".to_owned();
-        work.reporter.warn(what, Some(help));
-    }
+    tell_what_is_not_kept(work, &deployed);
     if !hooks.after.is_empty() {
         // They are for what was deployed, not for the pods that it replaces.
         let objects: Vec<Value> = deployed.inventory.iter().map(ObjectRef::to_value).collect();
@@ -339,6 +353,16 @@ async fn deployed(
         around.run(&hooks.after, When::After).await?;
     }
     Ok(deployed)
+}
+
+fn tell_what_is_not_kept(work: &Work, deployed: &deploy::Deployed) {
+    if deployed.too_large_to_keep {
+        let name = &work.release;
+        let what = format!("the manifests of `{name}` are too large to be kept in the cluster");
+        let help =
+            "`wharf dev` will leave what it changes in them as it is; split them up".to_owned();
+        work.reporter.warn(what, Some(help));
+    }
 }
 
 impl From<DeployError> for End {
