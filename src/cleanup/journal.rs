@@ -225,14 +225,14 @@ impl Steps {
 
     fn replay(&mut self, line: Line) {
         match line {
-            Line::Remember(step) => add(&mut self.owed, step),
+            Line::Remember(step) => step.unite_into(&mut self.owed),
             Line::Forget(step) => {
-                self.kept.retain(|old| !is_about_the_same(old, &step));
-                self.owed.retain(|old| !is_about_the_same(old, &step));
+                self.kept.retain(|old| !old.is_about_the_same(&step));
+                self.owed.retain(|old| !old.is_about_the_same(&step));
             }
             Line::Keep => {
                 for step in std::mem::take(&mut self.owed) {
-                    add(&mut self.kept, step);
+                    step.unite_into(&mut self.kept);
                 }
             }
         }
@@ -243,49 +243,5 @@ impl Steps {
         let kept = self.kept.iter().cloned().map(Line::Remember);
         let mark = (!self.kept.is_empty()).then_some(Line::Keep);
         kept.chain(mark).chain(self.owed.iter().cloned().map(Line::Remember)).collect()
-    }
-}
-
-fn add(steps: &mut Vec<Undo>, step: Undo) {
-    match steps.iter_mut().find(|old| is_about_the_same(old, &step)) {
-        Some(old) => unite(old, step),
-        None => steps.push(step),
-    }
-}
-
-/// Whether both steps take the same thing back, perhaps with more or less of it.
-fn is_about_the_same(one: &Undo, other: &Undo) -> bool {
-    match (one, other) {
-        (
-            Undo::HelmRelease { release: a, namespace: x, .. },
-            Undo::HelmRelease { release: b, namespace: y, .. },
-        )
-        | (
-            Undo::HelmRollback { release: a, namespace: x, .. },
-            Undo::HelmRollback { release: b, namespace: y, .. },
-        ) => (a, x) == (b, y),
-        (Undo::Objects { release: a, .. }, Undo::Objects { release: b, .. }) => a == b,
-        _ => one == other,
-    }
-}
-
-/// Adds what `new` knows to `old`.
-fn unite(old: &mut Undo, new: Undo) {
-    match (old, new) {
-        (
-            Undo::HelmRelease { extras: known, claims, .. },
-            Undo::HelmRelease { extras: more, claims: newest, .. },
-        )
-        | (
-            Undo::Objects { objects: known, claims, .. },
-            Undo::Objects { objects: more, claims: newest, .. },
-        ) => {
-            known.extend(
-                more.into_iter().filter(|object| !known.contains(object)).collect::<Vec<_>>(),
-            );
-            *claims = newest;
-        }
-        // The revision that was found first is the one to go back to.
-        _ => {}
     }
 }

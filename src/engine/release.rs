@@ -322,7 +322,15 @@ impl ReleaseState {
         if failed.is_empty() {
             return Some(Wanted { fingerprint, images });
         }
-        self.hold(name, format!("image {}, which failed", failed.join(", ")), effects);
+        self.hold(
+            name,
+            format!(
+                "image{} {}, which failed",
+                if failed.len() > 1 { "s" } else { "" },
+                failed.join(", ")
+            ),
+            effects,
+        );
         None
     }
 
@@ -410,9 +418,9 @@ impl ReleaseState {
             return self.end_settling(name, effects);
         }
         let Some(prepared) = self.rendered.take() else { return };
-        let new: Vec<Undo> =
-            prepared.undo.iter().filter(|step| !undo.contains(step)).cloned().collect();
-        undo.extend(new);
+        for step in &prepared.undo {
+            step.clone().unite_into(undo);
+        }
         // Steps that are known may not be on disk: an earlier try to put them there may have failed.
         if !prepared.undo.is_empty() {
             effects.push(Effect::Remember(prepared.undo));

@@ -85,6 +85,51 @@ pub struct Leftover {
 }
 
 impl Undo {
+    /// Adds it to `steps`; one that takes the same thing back learns what this one knows.
+    pub fn unite_into(self, steps: &mut Vec<Self>) {
+        match steps.iter_mut().find(|old| old.is_about_the_same(&self)) {
+            Some(old) => old.unite(self),
+            None => steps.push(self),
+        }
+    }
+
+    /// Whether both steps take the same thing back, perhaps with more or less of it.
+    #[must_use]
+    pub fn is_about_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::HelmRelease { release: a, namespace: x, .. },
+                Self::HelmRelease { release: b, namespace: y, .. },
+            )
+            | (
+                Self::HelmRollback { release: a, namespace: x, .. },
+                Self::HelmRollback { release: b, namespace: y, .. },
+            ) => (a, x) == (b, y),
+            (Self::Objects { release: a, .. }, Self::Objects { release: b, .. }) => a == b,
+            _ => self == other,
+        }
+    }
+
+    fn unite(&mut self, new: Self) {
+        match (self, new) {
+            (
+                Self::HelmRelease { extras: known, claims, .. },
+                Self::HelmRelease { extras: more, claims: newest, .. },
+            )
+            | (
+                Self::Objects { objects: known, claims, .. },
+                Self::Objects { objects: more, claims: newest, .. },
+            ) => {
+                known.extend(
+                    more.into_iter().filter(|object| !known.contains(object)).collect::<Vec<_>>(),
+                );
+                *claims = newest;
+            }
+            // The revision that was found first is the one to go back to.
+            _ => {}
+        }
+    }
+
     /// What it takes back, as a person knows it.
     #[must_use]
     pub fn what(&self) -> String {
@@ -167,5 +212,24 @@ impl Undo {
             }
             Self::File { .. } => BTreeSet::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_rolled_back_once_to_the_revision_that_was_found_first() {
+        let back = |name: &str, revision| Undo::HelmRollback {
+            release: ReleaseName::parse(name).unwrap(),
+            namespace: Namespace::parse("shop").unwrap(),
+            revision,
+        };
+        let mut steps = vec![];
+        for step in [back("shop", 5), back("db", 2), back("shop", 6)] {
+            step.unite_into(&mut steps);
+        }
+        assert_eq!(steps, [back("shop", 5), back("db", 2)]);
     }
 }
