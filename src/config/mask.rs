@@ -1,7 +1,8 @@
 //! Hides what should not be shown: values under keys that sound like secrets.
 
 /// Whether a key, an argument or a variable of this name is likely to hold a secret.
-pub(super) fn sounds_secret(name: &str) -> bool {
+#[must_use]
+pub fn sounds_secret(name: &str) -> bool {
     let lower = name.to_lowercase();
     let folded: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
     let inside = ["password", "passwd", "token", "secret", "credential", "apikey", "privatekey"];

@@ -42,6 +42,7 @@ use resolve::Claim;
 pub use diff::{Changes, ProjectDiff, diff};
 pub use document::{init, render_effective};
 pub use error::ConfigError;
+pub use mask::sounds_secret;
 pub use needs::{with_inferred_needs, with_needs_of_dockerfiles};
 pub use provenance::{Provenance, Source};
 pub use schema::schema;

@@ -33,6 +33,8 @@ use crate::docker::{Credentials, Login, Spawner};
 use crate::model::{BuildSecret, SecretSource};
 use crate::tools::Tools;
 
+use super::hidden::Hidden;
+
 /// BuildKit takes no larger secret.
 const SECRET_LIMIT: u64 = 500 * 1024;
 
@@ -121,6 +123,8 @@ pub(super) struct Given {
     pub(super) secrets: Vec<BuildSecret>,
     pub(super) tools: Tools,
     pub(super) trouble: SecretTrouble,
+    /// What was given is not shown.
+    pub(super) hidden: Hidden,
 }
 
 impl Given {
@@ -158,7 +162,10 @@ impl Secrets for Given {
             return Err(Status::not_found(format!("secret {id} not found")));
         };
         match self.read(secret).await {
-            Ok(data) => Ok(Response::new(GetSecretResponse { data })),
+            Ok(data) => {
+                self.hidden.add(&String::from_utf8_lossy(&data));
+                Ok(Response::new(GetSecretResponse { data }))
+            }
             Err(why) => {
                 let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
                 *trouble = Some((id.clone(), why.clone()));

@@ -12,6 +12,7 @@
 mod agents;
 mod blame;
 mod files;
+mod hidden;
 mod progress;
 mod selection;
 mod session;

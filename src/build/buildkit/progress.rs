@@ -11,6 +11,8 @@ use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexL
 
 use crate::report::ArtifactNews;
 
+use super::hidden::Hidden;
+
 /// How many of a step's last lines are kept for an error.
 const TAIL_LINES: usize = 40;
 
@@ -41,18 +43,19 @@ pub(super) struct Progress<'a> {
     tell: Tell<'a>,
     log: Option<File>,
     steps: BTreeMap<String, Step>,
+    hidden: Hidden,
 }
 
 impl<'a> Progress<'a> {
     /// Writes the log to `path`, replacing the last build's. A log that cannot be written is no
     /// reason to build nothing.
-    pub(super) fn new(tell: Tell<'a>, path: &Path) -> Self {
+    pub(super) fn new(tell: Tell<'a>, path: &Path, hidden: Hidden) -> Self {
         let folder = path.parent().map_or(Ok(()), std::fs::create_dir_all);
         let log = folder.and_then(|()| File::create(path));
         if let Err(error) = &log {
             tracing::warn!(path = %path.display(), %error, "the build is not logged");
         }
-        Self { tell, log: log.ok(), steps: BTreeMap::new() }
+        Self { tell, log: log.ok(), steps: BTreeMap::new(), hidden }
     }
 
     /// Takes one message into account.
@@ -74,21 +77,22 @@ impl<'a> Progress<'a> {
         let step = self.steps.entry(vertex.digest.clone()).or_default();
         if step.number == 0 {
             step.number = next;
-            step.name.clone_from(&vertex.name);
+            step.name = self.hidden.strike(&vertex.name).into_owned();
         }
         step.cached |= vertex.cached;
         step.started = vertex.started.or(step.started);
         step.completed = vertex.completed.or(step.completed);
         if !vertex.error.is_empty() {
-            step.error.clone_from(&vertex.error);
+            step.error = self.hidden.strike(&vertex.error).into_owned();
         }
         let is_internal = step.name.starts_with("[internal]")
             && !step.name.starts_with("[internal] load metadata");
         let number = step.number;
         let mut lines = Vec::new();
         let mut news = Vec::new();
+        let name = step.name.clone();
         let tells = |done, took| ArtifactNews::Step {
-            step: vertex.name.clone(),
+            step: name.clone(),
             cached: vertex.cached,
             done,
             took,
@@ -103,7 +107,7 @@ impl<'a> Progress<'a> {
             let took = took(step.started.as_ref(), step.completed.as_ref());
             let begun = std::mem::take(&mut step.begun);
             for rest in begun.iter().filter(|rest| !rest.is_empty()) {
-                let text = String::from_utf8_lossy(rest).into_owned();
+                let text = self.hidden.strike(&String::from_utf8_lossy(rest)).into_owned();
                 lines.push(format!("#{number} {text}"));
                 step.keep(text);
             }
@@ -130,7 +134,8 @@ impl<'a> Progress<'a> {
         let mut lines = Vec::new();
         while let Some(end) = step.begun[stream].iter().position(|&byte| byte == b'\n') {
             let line: Vec<u8> = step.begun[stream].drain(..=end).collect();
-            let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
+            let text = String::from_utf8_lossy(&line);
+            let text = self.hidden.strike(text.trim_end_matches(['\n', '\r'])).into_owned();
             step.keep(text.clone());
             lines.push(format!("#{number} {text}"));
         }
@@ -141,6 +146,7 @@ impl<'a> Progress<'a> {
 
     /// Adds a line to the log.
     pub(super) fn write(&mut self, line: &str) {
+        let line = self.hidden.strike(line).into_owned();
         if let Some(log) = &mut self.log
             && writeln!(log, "{line}").is_err()
         {

@@ -17,6 +17,7 @@ use crate::docker::{DockerError, Tasks, random_id};
 
 use super::agents::{Agents, Alive, Given, Logins, SecretTrouble};
 use super::files::{Files, Folder, Ledger};
+use super::hidden::Hidden;
 
 /// BuildKit only calls what the session says it has.
 const METHODS: [&str; 6] = [
@@ -46,6 +47,7 @@ pub(super) async fn open(
     scope: &BuildScope,
     inputs: &DockerInputs,
     shared_key: &str,
+    hidden: &Hidden,
     tasks: &Tasks,
 ) -> Result<Session, DockerError> {
     let id = random_id();
@@ -69,6 +71,7 @@ pub(super) async fn open(
         secrets: inputs.secrets.clone(),
         tools: scope.tools.clone(),
         trouble: Arc::clone(&trouble),
+        hidden: hidden.clone(),
     };
     let agents = Agents { sockets: sockets(scope, inputs), spawner: tasks.spawner() };
     let routes = Routes::new(HealthServer::new(Alive))

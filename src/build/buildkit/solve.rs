@@ -16,10 +16,12 @@ use tonic::{Response, Status};
 
 use crate::build::run::{Built, log_path};
 use crate::build::{BuildError, BuildInputs, BuildScope, DockerInputs, NamedInputs};
+use crate::config::sounds_secret;
 use crate::docker::{DockerError, Tasks, random_id};
 use crate::model::{ArtifactName, ImageRef};
 
 use super::blame;
+use super::hidden::Hidden;
 use super::progress::{Progress, Tell};
 use super::session::{self, Session};
 
@@ -66,9 +68,13 @@ async fn solve(order: &Order<'_>, tasks: &Tasks) -> Result<Built, BuildError> {
     let artifact = &order.inputs.artifact;
     let engine = |source| BuildError::engine(artifact, source);
     let path = log_path(&order.scope.state_dir, artifact);
-    let mut progress = Progress::new(order.tell, &path);
+    let hidden = Hidden::default();
+    let secret_args = order.docker.args.iter().filter(|(name, _)| sounds_secret(name));
+    secret_args.for_each(|(_, value)| hidden.add(value));
+    let mut progress = Progress::new(order.tell, &path, hidden.clone());
     let key = shared_key(&order.scope.state_dir, &order.docker.context, artifact);
-    let session = session::open(order.scope, order.docker, &key, tasks).await.map_err(engine)?;
+    let session =
+        session::open(order.scope, order.docker, &key, &hidden, tasks).await.map_err(engine)?;
     let client = control(order.scope, tasks).await.map_err(engine)?;
 
     let request = request(order, &session);
