@@ -122,7 +122,9 @@ impl Bases {
                 Some((name, image)) => Meaning::Project(name, image),
                 None => {
                     let known = lookup(reference.clone(), platform.clone()).await;
-                    Meaning::External(known.map_err(|error| no_base(names, &reference, error))?)
+                    Meaning::External(
+                        known.map_err(|error| no_base(names, &reference, &platform, error))?,
+                    )
                 }
             };
             Ok(((reference, platform), meaning))
@@ -259,17 +261,31 @@ impl Applied {
     }
 }
 
-fn no_base(names: &Names<'_>, reference: &str, error: DockerError) -> BuildError {
+fn no_base(
+    names: &Names<'_>,
+    reference: &str,
+    platform: &Platform,
+    error: DockerError,
+) -> BuildError {
     let artifact = names.artifact.name.clone();
     let image = reference.to_owned();
     match error {
-        DockerError::NoImage { why, .. } if is_out_of_reach(&why) => {
-            let why = format!("Docker does not have it, and its registry is out of reach: {why}");
-            BuildError::NoBase { artifact, image, why }
-        }
-        DockerError::NoImage { why, .. } => {
-            let why = format!("neither Docker nor its registry has it: {why}");
-            BuildError::NoBase { artifact, image, why }
+        DockerError::NoImage { why, here, .. } => {
+            let out_of_reach = is_out_of_reach(&why);
+            let why = match (&here, out_of_reach) {
+                (Some(here), true) => format!(
+                    "Docker has it for {here}, not for {platform}, and its registry is out of reach: {why}"
+                ),
+                (Some(here), false) => format!(
+                    "Docker has it for {here}, not for {platform}, and its registry has it not: {why}"
+                ),
+                (None, true) => {
+                    format!("Docker does not have it, and its registry is out of reach: {why}")
+                }
+                (None, false) => format!("neither Docker nor its registry has it: {why}"),
+            };
+            let platform = here.map(|_| platform.clone());
+            BuildError::NoBase { artifact, image, why, platform }
         }
         DockerError::Unauthorized { registry, why, with_login: true, .. } => {
             BuildError::BaseRefused { artifact, image, registry, why }
@@ -278,7 +294,7 @@ fn no_base(names: &Names<'_>, reference: &str, error: DockerError) -> BuildError
             let failure = error.failure();
             let mut why = vec![failure.what];
             why.extend(failure.why);
-            BuildError::NoBase { artifact, image, why: why.join(": ") }
+            BuildError::NoBase { artifact, image, why: why.join(": "), platform: None }
         }
         source => BuildError::Engine { artifact, source: Box::new(source) },
     }

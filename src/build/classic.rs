@@ -216,7 +216,7 @@ impl<'a> Told<'a> {
             && missing.iter().any(|words| message.contains(words))
         {
             let image = image.split_whitespace().next().unwrap_or(image).to_owned();
-            return BuildError::NoBase { artifact, image, why: message };
+            return BuildError::NoBase { artifact, image, why: message, platform: None };
         }
         let text = String::from_utf8_lossy(&self.order.docker.dockerfile_text);
         let line = super::buildkit::line_of(&text, &message, &self.step);

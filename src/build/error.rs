@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::docker::DockerError;
 use crate::files::FilesError;
-use crate::model::{ArtifactName, ImageRef};
+use crate::model::{ArtifactName, ImageRef, Platform};
 use crate::report::{Failure, FailureKind};
 use crate::tools::ToolError;
 
@@ -73,6 +73,8 @@ pub enum BuildError {
         image: String,
         /// The Engine's or the registry's own words.
         why: String,
+        /// What it is wanted for, where Docker has it for another platform.
+        platform: Option<Platform>,
     },
     /// The registry of a base image refuses the login that it got.
     #[error("registry {registry} refused base image `{image}` of `{artifact}`")]
@@ -191,8 +193,11 @@ impl BuildError {
             Self::BadIgnore { .. } => failure
                 .help("patterns are Go's: a `[` needs its `]`, and a `\\` something after it"),
             Self::BadGlob { .. } => failure.help("correct `inputs` or `ignore` of the image"),
-            Self::NoBase { image, why, .. } => {
-                failure.because(why.clone()).help(format!("try it: `docker pull {image}`"))
+            Self::NoBase { image, why, platform, .. } => {
+                let flag =
+                    platform.as_ref().map(|platform| format!("--platform {platform} "));
+                let flag = flag.unwrap_or_default();
+                failure.because(why.clone()).help(format!("try it: `docker pull {flag}{image}`"))
             }
             Self::BaseRefused { registry, why, .. } => {
                 failure.because(why.clone()).help(format!("log in: `docker login {registry}`"))

@@ -27,6 +27,8 @@ struct Project {
     bases: BTreeMap<ArtifactName, ImageRef>,
     known: BTreeMap<String, Known>,
     platform: Platform,
+    /// What Docker's own image is for, where it is for another platform.
+    here: Option<Platform>,
 }
 
 fn name(text: &str) -> ArtifactName {
@@ -55,6 +57,7 @@ impl Project {
             bases: BTreeMap::new(),
             known: BTreeMap::new(),
             platform: Platform::parse("linux/amd64").unwrap(),
+            here: None,
         };
         project.write("Dockerfile", dockerfile);
         project.knows("python:3.11", "one");
@@ -111,7 +114,9 @@ impl Project {
         let scope = self.scope();
         let lookup = |reference: String, _: Platform| {
             let known = self.known.get(&reference).cloned();
-            let missing = DockerError::NoImage { image: reference, why: "not found".to_owned() };
+            let here = self.here.clone();
+            let why = "not found".to_owned();
+            let missing = DockerError::NoImage { image: reference, why, here };
             async move { known.ok_or(missing) }.boxed()
         };
         let hashing = Hashing {
@@ -392,6 +397,15 @@ async fn what_is_missing_is_named() {
     let docker = |web: &Project| Builder::Docker(web.build.clone());
     let error = web.try_hash(docker(&web)).await.unwrap_err();
     assert_eq!(error.to_string(), "base image `nowhere/nothing:1` of `web` cannot be found");
+    web.here = Some(Platform::parse("linux/arm64").unwrap());
+    let failure = web.try_hash(docker(&web)).await.unwrap_err().failure();
+    assert_eq!(
+        [failure.why, failure.help].concat(),
+        [
+            "Docker has it for linux/arm64, not for linux/amd64, and its registry has it not: not found",
+            "try it: `docker pull --platform linux/amd64 nowhere/nothing:1`",
+        ]
+    );
     web.build.dockerfile = web.path("missing");
     let error = web.try_hash(docker(&web)).await.unwrap_err();
     assert_eq!(error.code(), "wharf::build::no_dockerfile");

@@ -5,7 +5,7 @@ use std::time::Instant;
 use crate::model::{ImageRef, Platform};
 
 use super::credentials::Credentials;
-use super::{DockerError, Engine};
+use super::{DockerError, Engine, EngineImage};
 
 /// What a base image is, so that it can be hashed, and the reference that makes a build use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,15 +44,22 @@ impl Engine {
         let image = ImageRef::parse(reference).map_err(|error| DockerError::NoImage {
             image: reference.to_owned(),
             why: error.to_string(),
+            here: None,
         })?;
-        if let Some(base) = self.local_base(&image, platform).await? {
+        let local = self.image(&image.to_string()).await?;
+        if let Some(base) = local.as_ref().and_then(|local| local_base(local, &image, platform)) {
             return Ok(base);
         }
         if let Some(known) = self.known_base(reference, platform) {
             return Ok(known);
         }
         let login = credentials.login(image.host()).await?;
-        let remote = self.remote(&image, login.as_ref()).await?;
+        let remote = self.remote(&image, login.as_ref()).await.map_err(|error| match error {
+            DockerError::NoImage { image, why, .. } => {
+                DockerError::NoImage { image, why, here: local.map(|local| local.platform) }
+            }
+            error => error,
+        })?;
         let base = BaseImage {
             reference_to_use: image.with_digest(remote.digest.clone()).to_string(),
             identity: remote.digest.to_string(),
@@ -62,33 +69,28 @@ impl Engine {
         self.remember_base(reference, platform, base.clone());
         Ok(base)
     }
+}
 
-    /// The Engine's own image, if it has one for `platform`.
-    async fn local_base(
-        &self,
-        image: &ImageRef,
-        platform: &Platform,
-    ) -> Result<Option<BaseImage>, DockerError> {
-        let Some(local) = self.image(&image.to_string()).await? else { return Ok(None) };
-        // BuildKit turns to the registry when the Engine's image is for another platform.
-        if (&local.platform.os, &local.platform.arch) != (&platform.os, &platform.arch) {
-            return Ok(None);
-        }
-        // The registry's digest says the same on every machine; an ID does not where stores
-        // differ. With several it is not known which one a person pulled, so the ID decides.
-        let mut digests = local.repo_digests.iter().filter_map(|text| {
-            let known = ImageRef::parse(text).ok()?;
-            if known.same_repository(image) { known.digest().cloned() } else { None }
-        });
-        let identity = match (digests.next(), digests.next()) {
-            (Some(digest), None) => digest,
-            _ => local.id,
-        };
-        Ok(Some(BaseImage {
-            reference_to_use: image.to_string(),
-            identity: identity.to_string(),
-            is_local: true,
-            asked: None,
-        }))
+/// The Engine's own image, if it is for `platform`.
+fn local_base(local: &EngineImage, image: &ImageRef, platform: &Platform) -> Option<BaseImage> {
+    // BuildKit turns to the registry when the Engine's image is for another platform.
+    if (&local.platform.os, &local.platform.arch) != (&platform.os, &platform.arch) {
+        return None;
     }
+    // The registry's digest says the same on every machine; an ID does not where stores
+    // differ. With several it is not known which one a person pulled, so the ID decides.
+    let mut digests = local.repo_digests.iter().filter_map(|text| {
+        let known = ImageRef::parse(text).ok()?;
+        if known.same_repository(image) { known.digest().cloned() } else { None }
+    });
+    let identity = match (digests.next(), digests.next()) {
+        (Some(digest), None) => digest,
+        _ => local.id.clone(),
+    };
+    Some(BaseImage {
+        reference_to_use: image.to_string(),
+        identity: identity.to_string(),
+        is_local: true,
+        asked: None,
+    })
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::Platform;
 use crate::report::{Failure, FailureKind};
 use crate::tools::ToolError;
 
@@ -74,6 +75,8 @@ pub enum DockerError {
         image: String,
         /// The registry's or the Engine's words.
         why: String,
+        /// What the Engine's own image of that name is for, where that is not what is wanted.
+        here: Option<Platform>,
     },
     /// A registry wants a login, or refuses the one it got.
     #[error("registry {registry} refused access to `{image}`")]
@@ -150,7 +153,7 @@ impl DockerError {
             Self::TimedOut { .. } => failure.help("see whether it answers: `docker version`"),
             Self::Broken { .. } => failure.help("see whether it still runs: `docker version`"),
             Self::Refused { .. } => failure,
-            Self::NoImage { image, why } => {
+            Self::NoImage { image, why, .. } => {
                 failure.because(why.clone()).help(format!("try it: `docker pull {image}`"))
             }
             Self::Unauthorized { registry, why, .. } => {

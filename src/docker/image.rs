@@ -208,7 +208,7 @@ impl Engine {
             }
             Err(DockerError::TimedOut { limit, .. }) => {
                 let why = format!("the registry gave no answer within {} s", limit.as_secs());
-                return Err(DockerError::NoImage { image: reference.to_string(), why });
+                return Err(DockerError::NoImage { image: reference.to_string(), why, here: None });
             }
             Err(error) => return Err(error),
         };
@@ -298,7 +298,7 @@ pub(super) fn refused_by_registry(
             why: message,
         };
     }
-    DockerError::NoImage { image: reference.to_string(), why: message }
+    DockerError::NoImage { image: reference.to_string(), why: message, here: None }
 }
 
 /// `X-Registry-Auth`: the login as the Engine wants it, an empty object where there is none.

@@ -45,7 +45,7 @@ pub(super) fn explain(
         return BuildError::engine(&artifact, source);
     }
     if let Some(image) = failed.and_then(missing_base) {
-        return BuildError::NoBase { artifact, image, why: message };
+        return BuildError::NoBase { artifact, image, why: message, platform: None };
     }
     let line = line_of_details(status)
         .or_else(|| line_of_text(status.message()))
