@@ -94,6 +94,8 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
         }
         'wharf;run' {
             [CompletionResult]::new('--wait', '--wait', [CompletionResultType]::ParameterName, 'Wait until everything is ready')
+            [CompletionResult]::new('--tail', '--tail', [CompletionResultType]::ParameterName, 'Then show the logs of the project''s containers until Ctrl+C')
+            [CompletionResult]::new('--port-forward', '--port-forward', [CompletionResultType]::ParameterName, 'Then keep the project''s local ports open until Ctrl+C')
             [CompletionResult]::new('--platform', '--platform', [CompletionResultType]::ParameterName, 'Platform that images are built for, such as linux/arm64 [default: the nodes'']')
             [CompletionResult]::new('--record', '--record', [CompletionResultType]::ParameterName, 'Write the session''s events to FILE, one JSON object per line, for a bug report')
             [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin')
@@ -108,8 +110,6 @@ Register-ArgumentCompleter -Native -CommandName 'wharf' -ScriptBlock {
             [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Namespace of everything that names none itself')
             [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Namespace of everything that names none itself')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set')
-            [CompletionResult]::new('--tail', '--tail', [CompletionResultType]::ParameterName, 'Then show the logs of the project''s containers until Ctrl+C')
-            [CompletionResult]::new('--port-forward', '--port-forward', [CompletionResultType]::ParameterName, 'Then keep the project''s local ports open until Ctrl+C')
             [CompletionResult]::new('--no-cache', '--no-cache', [CompletionResultType]::ParameterName, 'Build every image anew, without any cache')
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say more; -vv says what wharf''s own parts do')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say more; -vv says what wharf''s own parts do')

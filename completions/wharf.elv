@@ -89,6 +89,8 @@ set edit:completion:arg-completer[wharf] = {|@words|
         }
         &'wharf;run'= {
             cand --wait 'Wait until everything is ready'
+            cand --tail 'Then show the logs of the project''s containers until Ctrl+C'
+            cand --port-forward 'Then keep the project''s local ports open until Ctrl+C'
             cand --platform 'Platform that images are built for, such as linux/arm64 [default: the nodes'']'
             cand --record 'Write the session''s events to FILE, one JSON object per line, for a bug report'
             cand -f 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin'
@@ -103,8 +105,6 @@ set edit:completion:arg-completer[wharf] = {|@words|
             cand -n 'Namespace of everything that names none itself'
             cand --namespace 'Namespace of everything that names none itself'
             cand --color 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set'
-            cand --tail 'Then show the logs of the project''s containers until Ctrl+C'
-            cand --port-forward 'Then keep the project''s local ports open until Ctrl+C'
             cand --no-cache 'Build every image anew, without any cache'
             cand -v 'Say more; -vv says what wharf''s own parts do'
             cand --verbose 'Say more; -vv says what wharf''s own parts do'

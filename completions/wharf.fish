@@ -82,6 +82,10 @@ complete -c wharf -n "__fish_wharf_using_subcommand dev" -l json -d 'One JSON ob
 complete -c wharf -n "__fish_wharf_using_subcommand dev" -s h -l help -d 'Print help'
 complete -c wharf -n "__fish_wharf_using_subcommand run" -l wait -d 'Wait until everything is ready' -r -f -a "true\t''
 false\t''"
+complete -c wharf -n "__fish_wharf_using_subcommand run" -l tail -d 'Then show the logs of the project\'s containers until Ctrl+C' -r -f -a "true\t''
+false\t''"
+complete -c wharf -n "__fish_wharf_using_subcommand run" -l port-forward -d 'Then keep the project\'s local ports open until Ctrl+C' -r -f -a "true\t''
+false\t''"
 complete -c wharf -n "__fish_wharf_using_subcommand run" -l platform -d 'Platform that images are built for, such as linux/arm64 [default: the nodes\']' -r
 complete -c wharf -n "__fish_wharf_using_subcommand run" -l record -d 'Write the session\'s events to FILE, one JSON object per line, for a bug report' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand run" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
@@ -93,8 +97,6 @@ complete -c wharf -n "__fish_wharf_using_subcommand run" -s n -l namespace -d 'N
 complete -c wharf -n "__fish_wharf_using_subcommand run" -l color -d 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set' -r -f -a "auto\t''
 always\t''
 never\t''"
-complete -c wharf -n "__fish_wharf_using_subcommand run" -l tail -d 'Then show the logs of the project\'s containers until Ctrl+C'
-complete -c wharf -n "__fish_wharf_using_subcommand run" -l port-forward -d 'Then keep the project\'s local ports open until Ctrl+C'
 complete -c wharf -n "__fish_wharf_using_subcommand run" -l no-cache -d 'Build every image anew, without any cache'
 complete -c wharf -n "__fish_wharf_using_subcommand run" -s v -l verbose -d 'Say more; -vv says what wharf\'s own parts do'
 complete -c wharf -n "__fish_wharf_using_subcommand run" -s q -l quiet -d 'Say only failures, warnings and what was asked for'

@@ -62,9 +62,12 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
     let keys = options.as_ref().filter(|options| options.stays()).and_then(|_| Keys::listen());
     let (reporter, reports) = Reporter::channel();
     let mut shown = JoinSet::new();
-    let takes_back = options.as_ref().is_some_and(|options| options.cleanup);
-    let ui_options =
-        ui_options(&environment, &cli.global, takes_back, keys.is_some(), &stdout_closed);
+    let ui_options = UiOptions {
+        takes_back: options.as_ref().is_some_and(|options| options.cleanup),
+        keys: keys.is_some(),
+        manual: options.as_ref().is_some_and(|options| options.manual),
+        ..ui_options(&environment, &cli.global, &stdout_closed)
+    };
     shown.spawn(ui::run(reports, ui_options));
 
     cli.remarks.iter().for_each(|remark| reporter.note(remark));
@@ -120,8 +123,6 @@ fn start(environment: &Environment, global: &GlobalArgs) -> Result<(Paths, Tools
 fn ui_options(
     environment: &Environment,
     global: &GlobalArgs,
-    takes_back: bool,
-    keys: bool,
     stdout_closed: &CancellationToken,
 ) -> UiOptions {
     let wishes = environment.wishes();
@@ -132,8 +133,9 @@ fn ui_options(
         colour_stderr: wishes.colour(flag, environment.is_terminal(true)),
         quiet: global.quiet,
         verbose: global.verbose,
-        takes_back,
-        keys,
+        takes_back: false,
+        keys: false,
+        manual: false,
         stdout_closed: stdout_closed.clone(),
     }
 }

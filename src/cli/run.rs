@@ -23,10 +23,14 @@ pub struct RunArgs {
           hide_possible_values = true, action = ArgAction::Set)]
     wait: bool,
     /// Then show the logs of the project's containers until Ctrl+C
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true",
+          hide_default_value = true, hide_possible_values = true, action = ArgAction::Set)]
     tail: bool,
     /// Then keep the project's local ports open until Ctrl+C
-    #[arg(long)]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true,
+          default_value_t = false, default_missing_value = "true",
+          hide_default_value = true, hide_possible_values = true, action = ArgAction::Set)]
     port_forward: bool,
     #[command(flatten)]
     building: BuildingArgs,

@@ -288,6 +288,12 @@ impl Session {
             return;
         }
         if self.options.manual {
+            let concerns =
+                !saved.artifacts.is_empty() || !saved.releases.is_empty() || saved.config;
+            if let Some(path) = saved.shown.first().filter(|_| concerns) {
+                let text = format!("{path} changed; r takes it in");
+                effects.push(Effect::Tell(Report::Note { text }));
+            }
             self.pending.changes.merge(saved.changes);
             self.pending.shown.extend(saved.shown);
             self.pending.artifacts.extend(saved.artifacts);

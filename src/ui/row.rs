@@ -78,7 +78,21 @@ impl Row {
     }
 
     /// Everything that was done, as a table's row: `web     built      1.9s   web:77aa…`.
+    ///
+    /// Where it is not narrower than `room`, it goes without the sizes of what was delivered.
+    pub(super) fn result_within(&self, width: usize, room: usize) -> Option<Line> {
+        [Detail::Sizes, Detail::Times]
+            .into_iter()
+            .filter_map(|detail| self.table_row(width, detail))
+            .reduce(|with, without| if with.columns() < room { with } else { without })
+    }
+
+    /// The same, as wide as it gets.
     pub(super) fn result(&self, width: usize) -> Option<Line> {
+        self.table_row(width, Detail::Sizes)
+    }
+
+    fn table_row(&self, width: usize, detail: Detail) -> Option<Line> {
         let start = Line::new().column(Tone::Strong, &self.name, width).and("  ");
         let (first, rest) = self.done.split_first()?;
         let mut line = match first {
@@ -98,7 +112,7 @@ impl Row {
             Done::Settled { took } => row(start, Tone::Good, "settled", Some(*took), ""),
         };
         for done in rest {
-            line = line.and(GAP).and(done.brief(Detail::Sizes));
+            line = line.and(GAP).and(done.brief(detail));
         }
         Some(line)
     }

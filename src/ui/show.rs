@@ -38,6 +38,8 @@ pub struct UiOptions {
     pub takes_back: bool,
     /// Keys are read.
     pub keys: bool,
+    /// Saves wait for a key.
+    pub manual: bool,
     /// Cancelled when whoever read stdout has gone.
     pub stdout_closed: CancellationToken,
 }
@@ -84,6 +86,7 @@ impl<O: Write, E: Write> Show<O, E> {
             verbose: options.verbose,
             takes_back: options.takes_back,
             keys: options.keys,
+            manual: options.manual,
         };
         let (board, prefixes) = (Board::new(manner), Prefixes::default());
         Self { screen, board, prefixes, options, window }

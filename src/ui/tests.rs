@@ -48,6 +48,7 @@ fn options(form: Form) -> UiOptions {
         verbose: 0,
         takes_back: true,
         keys: form == Form::Terminal,
+        manual: false,
         stdout_closed: CancellationToken::new(),
     }
 }
@@ -185,10 +186,45 @@ fn a_line_that_is_too_long_for_the_terminal_leaves_the_sizes_out() {
     assert_snapshot!(narrow(|| (60, 24)), @r#"
     done in 1.00s
     services/web/cart.py changed
-    web     built      0.11s  web:88   loaded 0.08s, 12 KB of 212 MB
+    web     built      0.11s  web:88   loaded 0.08s
     shop    deployed   0.20s  revision 9   settled 0.84s
     total 1.10s (live 0.62s, ready 1.10s)
     "#);
+}
+
+#[test]
+fn a_table_that_is_too_wide_for_the_terminal_leaves_the_sizes_out() {
+    let narrow = |window| {
+        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+        let streams = Screen::new(&mut stdout, &mut stderr, false, false);
+        let mut show = Show::new(streams, options(Form::Terminal)).in_window(window);
+        for report in &start() {
+            show.take(report, Duration::ZERO);
+            show.draw(Duration::ZERO);
+        }
+        drop(show);
+        let text = screen(&String::from_utf8(stderr).unwrap());
+        text.lines().find(|line| line.starts_with("web ")).unwrap().to_owned()
+    };
+    let whole = "web     built      1.9s   web:77aa01c2d3e4f506   loaded 0.31s, 31 MB of 212 MB";
+    assert_eq!(narrow(|| (100, 24)), whole);
+    assert_eq!(
+        narrow(|| (72, 24)),
+        "web     built      1.9s   web:77aa01c2d3e4f506   loaded 0.31s"
+    );
+}
+
+#[test]
+fn saves_that_wait_for_a_key_say_so() {
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let streams = Screen::new(&mut stdout, &mut stderr, false, false);
+    let manual = UiOptions { manual: true, ..options(Form::Terminal) };
+    let mut show = Show::new(streams, manual);
+    show.take(&Report::Watching { files: 32, note: None }, Duration::ZERO);
+    show.draw(Duration::ZERO);
+    drop(show);
+    let line = "watching 32 files; saves wait for r; ctrl+c takes everything back; ? shows keys";
+    assert_eq!(screen(&String::from_utf8(stderr).unwrap()).trim_end(), line);
 }
 
 #[test]

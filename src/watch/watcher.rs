@@ -198,9 +198,7 @@ impl Thread {
             sign: None,
             offered: None,
         };
-        if options.poll {
-            thread.tell("saves are looked for instead of being told of (polling)".to_owned());
-        } else {
+        if !options.poll {
             match Native::start(thread.order_tx.clone()) {
                 Ok(native) => thread.native = Some(native),
                 Err(note) => thread.tell(note),

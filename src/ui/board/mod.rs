@@ -36,6 +36,8 @@ pub(super) struct Manner {
     pub(super) takes_back: bool,
     /// Keys are read.
     pub(super) keys: bool,
+    /// Saves wait for a key.
+    pub(super) manual: bool,
 }
 
 /// How long a release waits for the same before a log says so; most waits are over before.
@@ -190,7 +192,8 @@ impl Board {
     /// The lines of rows; what was as it is wanted is worth one only when more is to be said.
     fn results(&self, rows: &[Row]) -> Vec<Line> {
         let told = rows.iter().filter(|row| !row.is_unchanged() || self.manner.verbose > 0);
-        told.filter_map(|row| row.result(self.width)).collect()
+        let room = self.columns.unwrap_or(usize::MAX);
+        told.filter_map(|row| row.result_within(self.width, room)).collect()
     }
 
     fn row(&mut self, sort: Sort, name: &str) -> &mut Row {
@@ -518,13 +521,16 @@ impl Board {
     }
 
     fn watching(&self, files: usize, note: Option<&str>) -> Vec<Line> {
-        let stop = if self.manner.takes_back {
-            "ctrl+c stops and takes everything back"
-        } else {
-            "ctrl+c stops and leaves everything running"
+        let stop = match (self.manner.takes_back, self.manner.manual) {
+            (true, false) => "ctrl+c stops and takes everything back",
+            (false, false) => "ctrl+c stops and leaves everything running",
+            // Shorter, for there is more to say.
+            (true, true) => "ctrl+c takes everything back",
+            (false, true) => "ctrl+c leaves everything running",
         };
         let keys = if self.manner.keys { "; ? shows keys" } else { "" };
-        let text = format!("watching {}; {stop}{keys}", several(files, "file"));
+        let waits = if self.manner.manual { "; saves wait for r" } else { "" };
+        let text = format!("watching {}{waits}; {stop}{keys}", several(files, "file"));
         let mut lines = vec![Line::of(Tone::Faint, text)];
         if let Some(note) = note {
             lines.extend(warning(note, None));
