@@ -83,6 +83,9 @@ pub(super) enum Problem {
     Question { question: String, candidates: Vec<String>, draft: String },
 }
 
+/// How many candidates a question names.
+const CANDIDATES: usize = 8;
+
 impl ConfigError {
     pub(super) fn new(problem: Problem) -> Self {
         Self { problem: Box::new(problem), place: None }
@@ -171,7 +174,13 @@ impl Problem {
         match self {
             Self::Unreadable { reason, .. } => vec![reason.clone()],
             Self::Nothing { why, .. } => why.clone(),
-            Self::Question { candidates, .. } => candidates.clone(),
+            Self::Question { candidates, .. } => {
+                let mut shown: Vec<_> = candidates.iter().take(CANDIDATES).cloned().collect();
+                if candidates.len() > CANDIDATES {
+                    shown.push(format!("and {} more", candidates.len() - CANDIDATES));
+                }
+                shown
+            }
             _ => vec![],
         }
     }
@@ -185,6 +194,11 @@ impl Problem {
                  manifests, or name the configuration with `-f FILE`"
                     .to_owned(),
             ],
+            Self::UnknownKey { key, within: "a forward", .. } if key.contains('/') => {
+                vec![format!(
+                    "beside other keys the target stands for itself: `workload: {key}`, `port: PORT`"
+                )]
+            }
             Self::UnknownKey { key, known, .. } => {
                 if closest(key, known).is_some() {
                     vec![]

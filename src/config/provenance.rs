@@ -39,7 +39,7 @@ impl Source {
     #[must_use]
     pub fn text(&self) -> String {
         match self {
-            Self::Inferred(from) => format!("inferred from {from}"),
+            Self::Inferred(from) => format!("inferred: {from}"),
             Self::Flag(name) => (*name).to_owned(),
             Self::File { file, line, profile, env } => {
                 let mut text = format!("{file}:{line}");

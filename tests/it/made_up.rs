@@ -102,7 +102,7 @@ fn what_is_inferred_says_from_what() {
         for key in ["chart:", "path:", "- k8s/", "context:", "service:"] {
             let lines = shown.lines().filter(|line| line.trim_start().starts_with(key));
             for line in lines.filter(|line| !line.contains("null")) {
-                assert!(line.contains("# inferred from "), "{line}");
+                assert!(line.contains("# inferred: "), "{line}");
             }
         }
     }
