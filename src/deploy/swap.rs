@@ -57,6 +57,23 @@ struct Change {
 }
 
 impl Swap {
+    /// What runs goes on until its replacement does, so that it does not matter when a new pod
+    /// has to wait for its image: Deployments that let none of their pods go before.
+    #[must_use]
+    pub fn is_bridged(&self) -> bool {
+        let is_scaled = |manifest: &Manifest| {
+            self.after.objects.iter().any(|object| {
+                object["kind"] == "HorizontalPodAutoscaler"
+                    && object["spec"]["scaleTargetRef"]["name"] == *manifest.object.name
+            })
+        };
+        self.changes.iter().all(|change| {
+            let manifest = &change.manifest;
+            manifest.object.kind == "Deployment"
+                && max_unavailable(&manifest.value, is_scaled(manifest)) == Some(0)
+        })
+    }
+
     /// Helm's history will not say what runs.
     #[must_use]
     pub fn lags(&self) -> bool {
@@ -182,6 +199,28 @@ fn pods_in(object: &ObjectRef) -> Option<&'static [&'static str]> {
         ("batch/v1", "CronJob") => Some(&["spec", "jobTemplate", "spec", "template", "spec"]),
         _ => None,
     }
+}
+
+/// How many pods a Deployment may lack while it is rolled out; `None` where it replaces them all
+/// at once, or somebody else says how many there are and it is a part of these.
+///
+/// As the Deployment controller has it: a quarter unless told, rounded down.
+fn max_unavailable(deployment: &Value, is_scaled: bool) -> Option<u64> {
+    let spec = &deployment["spec"];
+    if !matches!(spec["strategy"]["type"].as_str(), None | Some("RollingUpdate")) {
+        return None;
+    }
+    let given = match &spec["strategy"]["rollingUpdate"]["maxUnavailable"] {
+        Value::Null => "25%",
+        Value::Number(number) => return number.as_u64(),
+        given => given.as_str()?,
+    };
+    let percent: u64 = given.strip_suffix('%')?.parse().ok()?;
+    if is_scaled && percent > 0 {
+        return None;
+    }
+    let replicas = spec["replicas"].as_u64().unwrap_or(1);
+    Some(replicas * percent / 100)
 }
 
 /// The lists of containers in a pod's specification.
@@ -396,6 +435,26 @@ mod tests {
             "spec": {"template": {"spec": {"containers": [{"name": "a", "image": image}]}}}})
         };
         assert_eq!(said(&[job("a:1")], &[job("a:2")]), "job/once differs");
+    }
+
+    #[test]
+    fn a_rollout_that_keeps_every_pod_bridges_the_wait() {
+        let lacks = |spec: Value, is_scaled| max_unavailable(&json!({ "spec": spec }), is_scaled);
+        let rolls = |max: Value, replicas: u32| {
+            let strategy =
+                json!({"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": max}});
+            json!({"replicas": replicas, "strategy": strategy})
+        };
+        assert_eq!(lacks(json!({}), false), Some(0));
+        assert_eq!(lacks(json!({"replicas": 3}), false), Some(0));
+        assert_eq!(lacks(json!({"replicas": 4}), false), Some(1));
+        assert_eq!(lacks(json!({}), true), None);
+        assert_eq!(lacks(rolls(json!(0), 9), true), Some(0));
+        assert_eq!(lacks(rolls(json!("0%"), 9), true), Some(0));
+        assert_eq!(lacks(rolls(json!(1), 1), false), Some(1));
+        assert_eq!(lacks(rolls(json!("50%"), 2), false), Some(1));
+        assert_eq!(lacks(rolls(json!("much"), 2), false), None);
+        assert_eq!(lacks(json!({"strategy": {"type": "Recreate"}}), false), None);
     }
 
     #[test]

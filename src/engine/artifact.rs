@@ -3,13 +3,21 @@
 //! Hashing and working are two slots, so that a save is hashed while a build runs; only when the
 //! new hash differs is the build cancelled. Knows nothing of releases but through [`Wish`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use crate::model::{ArtifactName, Generation, ImageRef};
 use crate::report::{ArtifactNews, Failure, Report};
 
 use super::effect::Effect;
 use super::event::{Built, Delivered, End, Hashed, Seen};
+
+/// A delivery this quick is over before kubelet looks for the image: it has the pod's volumes to
+/// wait for and its sandbox to make, which takes it half a second.
+const QUICK: Duration = Duration::from_millis(300);
+
+/// How many deliveries in a row must have been quick before the next is taken to be.
+const QUICK_IN_A_ROW: usize = 2;
 
 /// What is known of one image.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,6 +42,8 @@ pub(super) struct ArtifactState {
     told: Option<Failure>,
     /// The image that a person was told of last.
     announced: Option<ImageRef>,
+    /// How long its last deliveries took.
+    deliveries: VecDeque<Duration>,
     /// The next build must not use what is there.
     afresh: bool,
     /// The configuration no longer has it; it goes when its work has ended.
@@ -135,6 +145,17 @@ impl ArtifactState {
     /// The reference to deploy, once the image is where it is needed.
     pub(super) fn ready(&self) -> Option<&ImageRef> {
         self.image().and(self.ready.as_ref())
+    }
+
+    /// The image that is on its way into the nodes, and by all experience there before a pod that
+    /// is made now looks for it.
+    pub(super) fn near(&self) -> Option<&ImageRef> {
+        let image = self.image()?;
+        let work = self.work.as_ref()?;
+        let is_sent = work.step == Step::Deliver && !work.cancelled && work.image == *image;
+        let is_quick = self.deliveries.len() == QUICK_IN_A_ROW
+            && self.deliveries.iter().all(|took| *took <= QUICK);
+        (is_sent && is_quick).then_some(image)
     }
 
     /// Why it cannot be had.
@@ -420,6 +441,10 @@ impl ArtifactState {
             Ok(Delivered { image, pushed, sent_bytes, total_bytes, took }) => {
                 self.told = None;
                 self.ready = Some(image.clone());
+                if self.deliveries.len() == QUICK_IN_A_ROW {
+                    self.deliveries.pop_front();
+                }
+                self.deliveries.push_back(took);
                 let how = if pushed { "pushed" } else { "loaded" };
                 let news = ArtifactNews::Delivered { image, how, sent_bytes, total_bytes, took };
                 effects.push(told(name, news));

@@ -102,6 +102,8 @@ pub enum Effect {
         release: ReleaseName,
         /// Which attempt.
         generation: Generation,
+        /// The project's images in it, which are where the pods get them from.
+        images: BTreeMap<ArtifactName, ImageRef>,
     },
     /// Roll a release back to the revision before this attempt. Answered by `RolledBack`.
     RollBack {

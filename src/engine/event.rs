@@ -274,6 +274,10 @@ pub struct Rendered {
     /// Nothing but images differs from what runs: these can be put in by themselves.
     #[serde(default)]
     pub images_alone: bool,
+    /// With other images, what runs goes on until its replacement does: new pods may be made
+    /// before their images are on the nodes.
+    #[serde(default)]
+    pub bridged: bool,
 }
 
 /// A deploy that succeeded.

@@ -11,6 +11,8 @@ mod event;
 mod goal;
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod overlap_tests;
 mod release;
 mod request;
 mod session;

@@ -28,6 +28,8 @@ pub(super) struct ReleaseState {
     owed: Vec<Undo>,
     /// The attempt that deployed it, and the local ports through which that has answered.
     answers: Option<(Generation, BTreeSet<String>)>,
+    /// Its images are being put in while they are on the way.
+    ahead: bool,
     /// It is ready, or ready enough where nobody waits.
     live: bool,
     work: Option<Work>,
@@ -78,6 +80,7 @@ struct Prepared {
     undo: Vec<Undo>,
     why: String,
     images_alone: bool,
+    bridged: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -151,10 +154,22 @@ pub(super) enum Supply {
     Unknown,
     /// It cannot be had.
     Failed,
+    /// It is this one, which will be there before a pod that is made now looks for it.
+    Near(ImageRef),
     /// It will be this one; `None` where the reference is known only when it has been pushed.
     Coming(Option<ImageRef>),
     /// It is where the pods get it from.
     Ready(ImageRef),
+}
+
+impl Supply {
+    fn is_ready(&self) -> bool {
+        matches!(self, Self::Ready(_))
+    }
+
+    fn is_near(&self) -> bool {
+        matches!(self, Self::Near(_))
+    }
 }
 
 impl ReleaseState {
@@ -290,6 +305,10 @@ impl ReleaseState {
             running.is_some_and(|running| running.is_made_of(&wanted.fingerprint, &wanted.images));
         if is_running && around.reach == Reach::Deployed {
             self.take_over(undo, effects);
+            // Only then is a pod that does not find its image worth a word.
+            if !around.images.values().all(Supply::is_ready) {
+                return;
+            }
             return self.settle(name, wanted, around, next, effects);
         }
         // What would be looked at is changing.
@@ -313,7 +332,7 @@ impl ReleaseState {
             match around.images.get(artifact)? {
                 Supply::Failed => failed.push(artifact.as_str()),
                 Supply::Unknown | Supply::Coming(None) => return None,
-                Supply::Coming(Some(image)) | Supply::Ready(image) => {
+                Supply::Coming(Some(image)) | Supply::Near(image) | Supply::Ready(image) => {
                     images.insert(artifact.clone(), image.clone());
                 }
             }
@@ -359,7 +378,7 @@ impl ReleaseState {
         }
         self.hold = None;
         // It had failed and is as it runs again, which deploys nothing: that this is over is news.
-        if self.live && self.told.take().is_some() {
+        if (self.live || !around.wait) && self.told.take().is_some() {
             self.announced = false;
         }
         if !self.announced {
@@ -376,8 +395,9 @@ impl ReleaseState {
         }
         *next = next.next();
         let generation = *next;
+        let images = wanted.images.clone();
         self.work = Some(Work { generation, wanted, step: Step::Settle, cancelled: false });
-        effects.push(Effect::Settle { release: name.clone(), generation });
+        effects.push(Effect::Settle { release: name.clone(), generation, images });
     }
 
     /// Something else is wanted than what runs: renders it, and deploys it when all is there.
@@ -390,8 +410,8 @@ impl ReleaseState {
         next: &mut Generation,
         effects: &mut Vec<Effect>,
     ) {
-        let is_prepared = self.rendered.as_ref().is_some_and(|ready| ready.wanted == wanted);
-        if !is_prepared {
+        let prepared = self.rendered.as_ref().filter(|ready| ready.wanted == wanted);
+        let Some(bridged) = prepared.map(|ready| ready.images_alone && ready.bridged) else {
             if self.work.is_none() {
                 *next = next.next();
                 let generation = *next;
@@ -402,12 +422,13 @@ impl ReleaseState {
                 self.end_settling(name, effects);
             }
             return;
-        }
+        };
         if around.reach != Reach::Deployed {
             return;
         }
-        let all_ready = around.images.values().all(|supply| matches!(supply, Supply::Ready(_)));
-        if !all_ready {
+        let all_ready = around.images.values().all(Supply::is_ready);
+        let all_near = around.images.values().all(|supply| supply.is_ready() || supply.is_near());
+        if !(all_ready || all_near && bridged && around.wait) {
             return;
         }
         if !around.waits_for.is_empty() {
@@ -428,6 +449,7 @@ impl ReleaseState {
         let generation = prepared.generation;
         self.hold = None;
         self.live = false;
+        self.ahead = !all_ready;
         self.running = None;
         effects.push(told(name, ReleaseNews::Deploying { why: prepared.why }));
         let step = if prepared.images_alone { Step::Patch } else { Step::Deploy };
@@ -539,9 +561,10 @@ impl ReleaseState {
                 self.fail(name, failure, Some(work.wanted), effects);
                 Staying::default()
             }
-            Ok(Rendered { undo, kept, claims, why, images_alone }) => {
+            Ok(Rendered { undo, kept, claims, why, images_alone, bridged }) => {
                 let wanted = work.wanted;
-                self.rendered = Some(Prepared { generation, wanted, undo, why, images_alone });
+                let prepared = Prepared { generation, wanted, undo, why, images_alone, bridged };
+                self.rendered = Some(prepared);
                 Staying { kept, claims }
             }
         }
@@ -588,6 +611,11 @@ impl ReleaseState {
         let Some(work) = self.finish(generation, Step::Patch) else { return };
         match result {
             Err(_) if work.cancelled => {}
+            // A deploy needs its images where they belong: it begins anew, and finds out why.
+            Err(_) if self.ahead => {
+                self.ahead = false;
+                self.stale = true;
+            }
             Err(_) => self.act(name, Work { step: Step::Deploy, ..work }, effects),
             Ok(Patched { images, lags, took }) => {
                 let fingerprint = work.wanted.fingerprint.clone();

@@ -11,7 +11,7 @@ use super::world::{artifact, project, release};
 use super::*;
 
 /// A session whose effects are told in one line each.
-struct Story {
+pub(super) struct Story {
     session: Session,
     effects: Vec<Effect>,
 }
@@ -27,21 +27,21 @@ impl Story {
         Self { session, effects }
     }
 
-    fn watching() -> Self {
+    pub(super) fn watching() -> Self {
         Self::new(Options::new(Goal::Watching))
     }
 
-    fn tell(&mut self, event: Event) -> Vec<String> {
+    pub(super) fn tell(&mut self, event: Event) -> Vec<String> {
         let effects = self.session.handle(event);
         self.effects.extend(effects.clone());
         effects.iter().filter_map(line).collect()
     }
 
-    fn generation(&self, wanted: impl Fn(&Effect) -> Option<Generation>) -> Generation {
+    pub(super) fn generation(&self, wanted: impl Fn(&Effect) -> Option<Generation>) -> Generation {
         self.effects.iter().rev().find_map(wanted).expect("such an effect was answered")
     }
 
-    fn hashed(&mut self, name: &str, tag: &str) -> Vec<String> {
+    pub(super) fn hashed(&mut self, name: &str, tag: &str) -> Vec<String> {
         let generation = self.generation(|effect| match effect {
             Effect::Hash { artifact, generation, .. } if artifact.as_str() == name => {
                 Some(*generation)
@@ -52,7 +52,7 @@ impl Story {
         self.tell(Event::Hashed { artifact: artifact(name), generation, result: Ok(hashed) })
     }
 
-    fn seen(&mut self, name: &str, seen: Seen) -> Vec<String> {
+    pub(super) fn seen(&mut self, name: &str, seen: Seen) -> Vec<String> {
         let generation = self.generation(|effect| match effect {
             Effect::Look { artifact, generation, .. } if artifact.as_str() == name => {
                 Some(*generation)
@@ -62,7 +62,7 @@ impl Story {
         self.tell(Event::Seen { artifact: artifact(name), generation, result: Ok(seen) })
     }
 
-    fn built(&mut self, name: &str, result: Result<(), End>) -> Vec<String> {
+    pub(super) fn built(&mut self, name: &str, result: Result<(), End>) -> Vec<String> {
         let generation = self.generation(|effect| match effect {
             Effect::Build { artifact, generation, .. } if artifact.as_str() == name => {
                 Some(*generation)
@@ -74,7 +74,7 @@ impl Story {
         self.tell(Event::Built { artifact: artifact(name), generation, result })
     }
 
-    fn delivered(&mut self, name: &str, result: Result<Delivered, End>) -> Vec<String> {
+    pub(super) fn delivered(&mut self, name: &str, result: Result<Delivered, End>) -> Vec<String> {
         let generation = self.generation(|effect| match effect {
             Effect::Deliver { artifact, generation, .. } if artifact.as_str() == name => {
                 Some(*generation)
@@ -123,16 +123,18 @@ impl Story {
         self.tell(Event::Rendered { release: release(name), generation, result })
     }
 
-    fn settled(&mut self, name: &str, result: Result<Duration, End>) -> Vec<String> {
+    pub(super) fn settled(&mut self, name: &str, result: Result<Duration, End>) -> Vec<String> {
         let generation = self.generation(|effect| match effect {
-            Effect::Settle { release, generation } if release.as_str() == name => Some(*generation),
+            Effect::Settle { release, generation, .. } if release.as_str() == name => {
+                Some(*generation)
+            }
             _ => None,
         });
         self.tell(Event::Settled { release: release(name), generation, result })
     }
 
     /// A session in which everything runs and nothing had to be done for it.
-    fn up() -> Self {
+    pub(super) fn up() -> Self {
         Self::up_with(project())
     }
 
@@ -158,11 +160,11 @@ impl Story {
     }
 }
 
-fn image(name: &str, tag: &str) -> ImageRef {
+pub(super) fn image(name: &str, tag: &str) -> ImageRef {
     ImageRef::parse(&format!("{name}:{tag}")).unwrap()
 }
 
-fn saved(name: &str) -> Event {
+pub(super) fn saved(name: &str) -> Event {
     Event::Saved(Saved {
         artifacts: [artifact(name)].into(),
         shown: vec![format!("{name}/app.py")],
@@ -179,7 +181,7 @@ fn chart_saved(name: &str) -> Event {
 }
 
 /// An effect as a story tells it.
-fn line(effect: &Effect) -> Option<String> {
+pub(super) fn line(effect: &Effect) -> Option<String> {
     Some(match effect {
         Effect::Hash { artifact, .. } => format!("hash {artifact}"),
         Effect::Look { image, .. } => format!("look {image}"),

@@ -175,6 +175,13 @@ impl World {
         self.take(effects);
     }
 
+    /// It is built and on its way to the nodes.
+    fn is_on_its_way(&self, image: &ImageRef) -> bool {
+        self.pending.iter().any(|(effect, cancelled)| {
+            !cancelled && matches!(effect, Effect::Deliver { image: sent, .. } if sent == image)
+        })
+    }
+
     /// Checks the laws on one answer and takes its effects in. Answers what the driver answers by
     /// itself: acts that follow steps which could not be put on disk fail.
     pub(super) fn take(&mut self, effects: Vec<Effect>) {
@@ -218,14 +225,24 @@ impl World {
             match &effect {
                 Effect::Deploy { release, generation } | Effect::Patch { release, generation } => {
                     self.acts.push((release.clone(), *generation, false));
+                    let may_be_near = matches!(effect, Effect::Patch { .. });
                     let (_, images) = &self.rendered[&(release.clone(), *generation)];
                     for image in images.values() {
-                        assert!(self.nodes.contains(image), "law 3: {image} is not delivered");
+                        let is_there =
+                            self.nodes.contains(image) || may_be_near && self.is_on_its_way(image);
+                        assert!(is_there, "law 3: {image} is not delivered");
                     }
                     let undo = undo(release);
                     assert!(self.remembered.contains(&undo), "law 5: {undo:?}");
                     for (busy, _) in &self.pending {
                         assert!(!is_helm(busy, release), "law 1: {busy:?} and {effect:?}");
+                    }
+                }
+                Effect::Settle { release, .. } => {
+                    let images = self.runs.get(release).map(|(_, images)| images);
+                    for image in images.into_iter().flat_map(BTreeMap::values) {
+                        let is_there = self.nodes.contains(image);
+                        assert!(is_there, "law 3: {image} is waited for and not delivered");
                     }
                 }
                 Effect::Record { release, .. } => {
@@ -418,7 +435,8 @@ impl World {
                     && self.runs.get(&release).is_some_and(|(runs, _)| *runs == fingerprint);
                 self.rendered.insert((release.clone(), generation), (fingerprint, images));
                 let undo = vec![undo(&release)];
-                let rendered = Rendered { undo, images_alone, ..Rendered::default() };
+                let rendered =
+                    Rendered { undo, images_alone, bridged: true, ..Rendered::default() };
                 let result = if well { Ok(rendered) } else { Err(failure()) };
                 Event::Rendered { release, generation, result }
             }
@@ -465,7 +483,7 @@ impl World {
                 };
                 Event::Recorded { release, generation, result }
             }
-            Effect::Settle { release, generation } => {
+            Effect::Settle { release, generation, .. } => {
                 let result = if well { Ok(took) } else { Err(end()) };
                 Event::Settled { release, generation, result }
             }

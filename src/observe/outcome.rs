@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::observe::trouble::{Nature, Trouble};
 use crate::observe::verdict::{Verdict, Wait};
 
@@ -48,6 +50,25 @@ pub(super) struct Complaint {
     pub(super) subject: String,
     /// What is wrong.
     pub(super) trouble: Trouble,
+}
+
+impl Outcome {
+    /// Makes a failure a wait, where all that it complains of is about to be over; returns when
+    /// that is no longer to be believed.
+    pub(super) fn excused(
+        &mut self,
+        excuse: impl Fn(&Trouble) -> Option<Instant>,
+    ) -> Option<Instant> {
+        let Self::Failed(complaints) = self else { return None };
+        let until: Option<Vec<Instant>> =
+            complaints.iter().map(|complaint| excuse(&complaint.trouble)).collect();
+        let until = until?.into_iter().min()?;
+        let wait = |complaint: &Complaint| {
+            format!("{}: kubelet to find an image that has just come", complaint.subject)
+        };
+        *self = Self::Waiting { waits: complaints.iter().map(wait).collect(), patience: None };
+        Some(until)
+    }
 }
 
 /// Sums up. `judged` is one object (`deployment/api`) and its verdict each.

@@ -576,6 +576,7 @@ impl Stage {
                 release: &release,
                 namespace: &namespace,
                 objects: &objects,
+                late: &BTreeSet::new(),
                 rule: &rule,
             };
             let tell = |report| told.lock().unwrap().push(report);

@@ -20,7 +20,7 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Po
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use wharf::model::{LogFilter, Namespace, ReleaseName, WaitRule};
+use wharf::model::{ImageRef, LogFilter, Namespace, ReleaseName, WaitRule};
 use wharf::observe::{self, LogStart, LogTail, Lookout, ObserveError, Scene, Settling};
 use wharf::report::{ReleaseNews, Report, Reporter, Reports};
 use wharf::tools::Tools;
@@ -104,10 +104,20 @@ impl Place {
         for object in objects {
             self.apply(object).await;
         }
+        self.settle_with(objects, seconds, &BTreeSet::new()).await
+    }
+
+    /// Lets `objects` settle; the nodes have `late` by now.
+    async fn settle_with(
+        &self,
+        objects: &[Value],
+        seconds: u64,
+        late: &BTreeSet<ImageRef>,
+    ) -> Result<(), ObserveError> {
         let release = ReleaseName::parse("shop").unwrap();
         let rule = WaitRule { ready: true, timeout: Duration::from_secs(seconds) };
         let settling =
-            Settling { release: &release, namespace: &self.namespace, objects, rule: &rule };
+            Settling { release: &release, namespace: &self.namespace, objects, late, rule: &rule };
         let tell = |report: Report| {
             eprintln!("{report:?}");
             self.told.lock().unwrap().push(report);
@@ -123,6 +133,52 @@ impl Place {
         });
         waits.flatten().collect()
     }
+}
+
+/// Kubelet that has looked for an image in vain would look again after ten seconds, and twenty, and
+/// forty: long after it has come.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a cluster"]
+async fn a_pod_that_came_before_its_image_is_woken() {
+    in_a_place("late", async |place| {
+        let image = format!("wharf-test/late-{}:1", std::process::id());
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "early"},
+            "spec": {"terminationGracePeriodSeconds": 0, "containers": [{
+                "name": "early", "image": image, "imagePullPolicy": "Never",
+                "command": ["sleep", "1000"],
+            }]},
+        });
+        place.apply(&pod).await;
+        let pods: Api<k8s_openapi::api::core::v1::Pod> =
+            Api::namespaced(place.client.clone(), place.namespace.as_str());
+        let looked_in_vain = |pod: Option<&k8s_openapi::api::core::v1::Pod>| {
+            let status =
+                pod.and_then(|pod| pod.status.as_ref()?.container_statuses.as_ref()?.first());
+            let waiting = status.and_then(|status| status.state.as_ref()?.waiting.as_ref());
+            waiting.is_some_and(|waiting| waiting.reason.as_deref() == Some("ErrImageNeverPull"))
+        };
+        kube::runtime::wait::await_condition(pods.clone(), "early", looked_in_vain).await.unwrap();
+        let objects = [pod];
+        // Nobody says that it has come: this is the end.
+        let error = place.settle_with(&objects, 60, &BTreeSet::new()).await.unwrap_err();
+        assert!(said(&error).contains(&image), "{}", said(&error));
+
+        let context = tools().command("kubectl").args(["config", "current-context"]).run().await;
+        let context = context.unwrap().text().trim().to_owned();
+        let node = format!("{}-control-plane", context.trim_start_matches("kind-"));
+        let name = format!("docker.io/{image}");
+        let tag = ["tag", "--force", "docker.io/library/busybox:1.36", &name];
+        let ctr = ["exec", &node, "ctr", "-n", "k8s.io", "images"];
+        tools().command("docker").args(ctr).args(tag).run().await.unwrap();
+        let late = BTreeSet::from([ImageRef::parse(&image).unwrap()]);
+        place.settle_with(&objects, 60, &late).await.unwrap();
+        let woken = pods.get("early").await.unwrap();
+        let woken = woken.metadata.annotations.unwrap_or_default();
+        assert!(woken.contains_key("dev.wharf/image-is-there"), "{woken:?}");
+        tools().command("docker").args(ctr).args(["rm", &name]).run().await.unwrap();
+    })
+    .await;
 }
 
 fn said(error: &ObserveError) -> String {

@@ -304,10 +304,10 @@ impl Driver {
                 let work = self.release_work(release, generation);
                 self.tasks.spawn(releases::deploy(work, prepared, cancel.clone()))
             }
-            Effect::Settle { release, generation } => {
+            Effect::Settle { release, generation, images } => {
                 let objects = self.desk.objects(&release);
                 let work = self.release_work(release, generation);
-                self.tasks.spawn(releases::settle(work, objects, cancel.clone()))
+                self.tasks.spawn(releases::settle(work, objects, images, cancel.clone()))
             }
             Effect::RollBack { release, generation } => {
                 let to = self.desk.revision_before(&release);
@@ -502,7 +502,7 @@ fn refused(effect: &Effect, failure: &Failure) -> Option<Event> {
         Effect::Record { release, generation } => {
             Event::Recorded { release, generation, result: Err(end) }
         }
-        Effect::Settle { release, generation } => {
+        Effect::Settle { release, generation, .. } => {
             Event::Settled { release, generation, result: Err(end) }
         }
         Effect::RollBack { release, generation } => {

@@ -7,10 +7,10 @@ use std::time::Instant;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::deploy::{self, DeployError, UndoOptions};
+use crate::deploy::{self, DeployError, Swap, UndoOptions};
 use crate::model::{
-    ArtifactName, Chart, Generation, HelmSource, HookFact, ImageRef, Namespace, ObjectRef, Project,
-    Release, ReleaseName, ReleaseSource, Tag,
+    ArtifactName, Chart, Delivery, Generation, HelmSource, HookFact, ImageRef, Namespace,
+    ObjectRef, Project, Release, ReleaseName, ReleaseSource, Tag,
 };
 use crate::observe::{self, ObserveError, Settling};
 use crate::render::{self, Shape};
@@ -232,8 +232,9 @@ async fn prepare(
         false => None,
     };
     let images_alone = swap.is_some();
+    let bridged = swap.as_ref().is_some_and(Swap::is_bridged);
     let prepared = Prepared { plan, found: Some(found), yaml, places, swap };
-    Ok((Rendered { undo, kept, claims, why, images_alone }, prepared))
+    Ok((Rendered { undo, kept, claims, why, images_alone, bridged }, prepared))
 }
 
 /// What an earlier Helm began and never ended, where its owner is dead, and how that is mended
@@ -349,7 +350,7 @@ async fn deployed(
     if !hooks.after.is_empty() {
         // They are for what was deployed, not for the pods that it replaces.
         let objects: Vec<Value> = deployed.inventory.iter().map(ObjectRef::to_value).collect();
-        settled(work, &objects, cancel).await?;
+        settled(work, &objects, &BTreeSet::new(), cancel).await?;
         around.run(&hooks.after, When::After).await?;
     }
     Ok(deployed)
@@ -375,9 +376,16 @@ impl From<DeployError> for End {
 }
 
 /// Answers `Settle`.
-pub(super) async fn settle(work: Work, objects: Vec<Value>, cancel: CancellationToken) -> Done {
+pub(super) async fn settle(
+    work: Work,
+    objects: Vec<Value>,
+    images: BTreeMap<ArtifactName, ImageRef>,
+    cancel: CancellationToken,
+) -> Done {
     let began = Instant::now();
-    let result = match settled(&work, &objects, &cancel).await {
+    let loads = work.house.delivery == Some(Delivery::Load);
+    let late = images.into_values().filter(|_| loads).collect();
+    let result = match settled(&work, &objects, &late, &cancel).await {
         Ok(()) => Ok(began.elapsed()),
         Err(end) => Err(end),
     };
@@ -385,11 +393,21 @@ pub(super) async fn settle(work: Work, objects: Vec<Value>, cancel: Cancellation
     Done::of(Event::Settled { release, generation, result })
 }
 
-async fn settled(work: &Work, objects: &[Value], cancel: &CancellationToken) -> Result<(), End> {
+async fn settled(
+    work: &Work,
+    objects: &[Value],
+    late: &BTreeSet<ImageRef>,
+    cancel: &CancellationToken,
+) -> Result<(), End> {
     let Some(scene) = &work.house.scene else { return Ok(()) };
     let (release, namespace) = work.parts().map_err(End::Failed)?;
-    let settling =
-        Settling { release: &work.release, namespace: &namespace, objects, rule: &release.wait };
+    let settling = Settling {
+        release: &work.release,
+        namespace: &namespace,
+        objects,
+        late,
+        rule: &release.wait,
+    };
     let reporter = work.reporter.clone();
     let tell = move |report: Report| reporter.tell(report);
     match observe::settle(scene, settling, &tell, cancel).await {

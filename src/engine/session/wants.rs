@@ -136,9 +136,11 @@ impl Session {
             let pushed = self.options.pushes && self.options.goal.deploys();
             (!pushed).then(|| image.clone())
         };
+        let near = state.near().filter(|_| !self.options.pushes);
         match (state.failed(), state.ready(), state.image()) {
             (Some(_), ..) => Supply::Failed,
             (None, Some(ready), _) => Supply::Ready(ready.clone()),
+            (None, None, Some(_)) if let Some(near) = near => Supply::Near(near.clone()),
             (None, None, Some(image)) => Supply::Coming(given(image)),
             (None, None, None) if self.has_failed_base(artifact) => Supply::Failed,
             (None, None, None) => Supply::Unknown,

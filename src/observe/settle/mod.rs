@@ -4,7 +4,10 @@
 //! out: what is waited for whenever that changes, pods in trouble at once, and in the end
 //! readiness or the reason why no time will bring it. Knows nothing of how the objects got there.
 
+mod late;
 mod target;
+
+use std::collections::BTreeSet;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
@@ -13,7 +16,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::model::{Namespace, ReleaseName, WaitRule};
+use crate::model::{ImageRef, Namespace, ReleaseName, WaitRule};
 use crate::observe::crash;
 use crate::observe::error::{Broken, ObserveError};
 
@@ -21,6 +24,7 @@ use crate::observe::outcome::{Complaint, Outcome, Patience, sum_up};
 use crate::observe::scene::Scene;
 use crate::report::{ReleaseNews, Report};
 
+use late::Late;
 use target::Targets;
 
 /// What is to become ready.
@@ -32,6 +36,8 @@ pub struct Settling<'a> {
     pub namespace: &'a Namespace,
     /// The objects as rendered.
     pub objects: &'a [Value],
+    /// Images that may have come to the nodes after pods that want them, and are there now.
+    pub late: &'a BTreeSet<ImageRef>,
     /// How long they may take.
     pub rule: &'a WaitRule,
 }
@@ -86,10 +92,19 @@ impl Watch<'_> {
         let classes = prepared.map_err(|_| self.too_late())??;
         let mut changes = self.scene.changes();
         let mut reports = FuturesUnordered::new();
+        let mut late = Late::of(self.settling.late);
+        let mut wakes = FuturesUnordered::new();
         let mut ready_since = None;
         let outcome = loop {
             changes.borrow_and_update();
             let seen = self.targets.look(self.scene, &classes);
+            let now = Instant::now();
+            let asleep = late.asleep(&seen, now).into_iter();
+            wakes.extend(
+                asleep.map(|(namespace, pod)| {
+                    late::wake(self.scene.client().clone(), namespace, pod)
+                }),
+            );
             for (namespace, seen) in &seen {
                 let news = crash::news(self.scene, namespace, seen, self.targets.workloads());
                 reports.extend(news.into_iter().map(|news| news.report(self.scene)));
@@ -98,7 +113,8 @@ impl Watch<'_> {
                 break Err(refusal);
             }
             let judged = self.targets.judge(self.scene, &seen);
-            let outcome = sum_up(&judged, self.scene.is_local());
+            let mut outcome = sum_up(&judged, self.scene.is_local());
+            let excused = outcome.excused(|trouble| late.excuses(&trouble.uid, now));
             if outcome != Outcome::Ready {
                 ready_since = None;
             }
@@ -124,6 +140,8 @@ impl Watch<'_> {
             let (patience_ends, complaints) = self.end_of_patience(deadline);
             tokio::select! {
                 _ = changes.changed() => {}
+                Some(()) = wakes.next() => {}
+                () = sleep_until(excused.unwrap_or(deadline)), if excused.is_some() => {}
                 Some(report) = reports.next() => tell(report),
                 () = sleep_until(steady_at.unwrap_or(deadline)), if steady_at.is_some() => {}
                 () = sleep_until(patience_ends), if steady_at.is_none() => break Err(match complaints {
@@ -132,6 +150,7 @@ impl Watch<'_> {
                 }),
             }
         };
+        while wakes.next().await.is_some() {}
         while let Some(report) = reports.next().await {
             tell(report);
         }
