@@ -1,7 +1,9 @@
 //! What is seen of each round: when new connections go to the new version, when Kubernetes calls
 //! it ready, and why it never does.
 
-use crate::support::{Project, Wharf, get};
+use serde_json::Value;
+
+use crate::support::{Project, Wharf, get, wait_for};
 
 #[test]
 #[ignore = "needs a cluster"]
@@ -12,19 +14,22 @@ fn each_round_says_when_it_was_live_and_when_it_was_ready() {
     assert_eq!(wharf.round(), 0);
 
     project.edit("app.py", "hello from wharf", "hello again");
-    let answered = wharf.next("the new version", |report| {
-        let answers = report["report"] == "release" && report["news"] == "answers";
-        answers.then(|| (report["target"].clone(), report["seconds"].as_f64()))
-    });
-    assert_eq!(answered.0, "service/hello");
-    // From this moment on no connection goes to the old version.
-    assert_eq!(get(port, "/").as_deref(), Some("hello again"));
     let round = wharf
         .next("the end of a round", |report| (report["report"] == "round").then(|| report.clone()));
+    assert_eq!(get(port, "/").as_deref(), Some("hello again"));
     let [live, ready, total] =
         ["live_seconds", "ready_seconds", "seconds"].map(|name| round[name].as_f64());
-    assert_eq!((round["failed"].as_u64(), live), (Some(0), answered.1), "{round}");
-    assert!(live <= ready && ready <= total && total.is_some(), "{round}");
+    assert_eq!(round["failed"], 0, "{round}");
+    assert!(live <= ready && ready <= total && ready.is_some(), "{round}");
+    // Where kubelet is the first to see that it is ready, the port's own look ends after the round.
+    wait_for("the new version to answer", || {
+        let answers = |report: &Value| {
+            report["news"] == "answers"
+                && report["target"] == "service/hello"
+                && (live.is_none() || report["seconds"].as_f64() == live)
+        };
+        wharf.reports().iter().any(answers).then_some(())
+    });
 
     // The forward reaches what listens on the loopback alone; kubelet's probe does not.
     let server = ["ThreadingHTTPServer((\"\"", "ThreadingHTTPServer((\"127.0.0.1\""];
