@@ -117,7 +117,7 @@ struct Failed {
     failure: Failure,
     /// What it failed for; absent: the examination itself.
     wanted: Option<Wanted>,
-    /// What failed does not run any more, so that waiting does not mend it.
+    /// What failed does not run any more, or not for long, so that waiting does not mend it.
     rolled_back: bool,
 }
 
@@ -682,6 +682,8 @@ impl ReleaseState {
             Err(End::Failed(failure)) => {
                 self.fail(name, failure, Some(work.wanted.clone()), effects);
                 if rollback && self.recording.is_none() {
+                    // From here on, since going back may take a while.
+                    self.failed.iter_mut().for_each(|failed| failed.rolled_back = true);
                     self.unrecorded = None;
                     self.work = Some(Work { step: Step::RollBack, cancelled: false, ..work });
                     effects.push(Effect::RollBack { release: name.clone(), generation });
@@ -727,12 +729,7 @@ impl ReleaseState {
         self.answers = None;
         self.followed = false;
         match result {
-            Ok(revision) => {
-                if let Some(failed) = &mut self.failed {
-                    failed.rolled_back = true;
-                }
-                effects.push(told(name, ReleaseNews::RolledBack { revision }));
-            }
+            Ok(revision) => effects.push(told(name, ReleaseNews::RolledBack { revision })),
             Err(failure) => {
                 let wanted = self.failed.take().and_then(|failed| failed.wanted);
                 self.fail(name, failure, wanted, effects);

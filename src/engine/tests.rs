@@ -432,6 +432,7 @@ fn what_was_rolled_back_is_tried_again_with_the_next_save_and_not_before() {
     let failure = Failure::work("wharf::observe::not_ready", "it crashes");
     let told = story.settled("shop", Err(End::Failed(failure)));
     assert_eq!(told, ["shop failed: it crashes", "roll back shop"]);
+    assert_eq!(story.tell(Event::Nudged(Nudge::Mended)), Vec::<String>::new(), "it goes back");
     let generation = story.generation(|effect| match effect {
         Effect::RollBack { generation, .. } => Some(*generation),
         _ => None,
