@@ -8,6 +8,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::hooks::Hooks;
+use super::look::Found;
 use super::said_by_helm::{self, Circumstances};
 use super::storage::{self, HelmStatus};
 use super::{DeployError, DeployScope, Plan, PostRenderer, act};
@@ -189,14 +190,7 @@ pub(super) async fn repair(
     }
     let running = is_helm_running(release, namespace);
     if running || !plan.may_repair {
-        return Err(DeployError::Pending {
-            release: release.clone(),
-            namespace: namespace.clone(),
-            status: status.status.clone(),
-            since: status.since,
-            running,
-            last_good: status.last_good,
-        });
+        return Err(pending(plan, status, running));
     }
     match status.last_good {
         Some(revision) if status.status != "uninstalling" => {
@@ -212,6 +206,33 @@ pub(super) async fn repair(
             ]);
             finish(command.time_limit(ALLOWANCE).cancelled_by(cancel), release).await
         }
+    }
+}
+
+/// Refuses to begin on a release on which somebody else's operation has not ended. To be asked
+/// before anything is remembered of it, since what is remembered counts as wharf's own.
+///
+/// # Errors
+///
+/// [`DeployError::Pending`].
+pub fn refuse_pending(plan: &Plan, found: &Found) -> Result<(), DeployError> {
+    match found.helm.as_ref().filter(|status| status.is_pending() && !plan.may_repair) {
+        None => Ok(()),
+        Some(status) => {
+            let running = is_helm_running(&plan.release.name, &plan.namespace);
+            Err(pending(plan, status, running))
+        }
+    }
+}
+
+fn pending(plan: &Plan, status: &HelmStatus, running: bool) -> DeployError {
+    DeployError::Pending {
+        release: plan.release.name.clone(),
+        namespace: plan.namespace.clone(),
+        status: status.status.clone(),
+        since: status.since,
+        running,
+        last_good: status.last_good,
     }
 }
 

@@ -45,7 +45,7 @@ use crate::model::{
 
 pub use act::{Deployed, deploy};
 pub use error::DeployError;
-pub use helm::{Helm, go_back, is_helm_running, roll_back};
+pub use helm::{Helm, go_back, is_helm_running, refuse_pending, roll_back};
 pub use helm_claims::keep_claims;
 pub use left::put_back;
 pub use let_stay::{has_only_to_stay, let_stay};

@@ -208,6 +208,7 @@ async fn prepare(
     };
     let mut found =
         deploy::look(scope, release, &plan.namespace).await.map_err(|error| error.failure())?;
+    deploy::refuse_pending(&plan, &found).map_err(|error| error.failure())?;
     let why = match cut_off(&found, &plan) {
         Some(why) => why,
         None if lost || found.namespace_leaving => "its namespace was deleted".to_owned(),
