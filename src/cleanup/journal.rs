@@ -174,9 +174,16 @@ impl Inner {
             bytes.extend(serde_json::to_vec(line).expect("a step has only string keys"));
             bytes.push(b'\n');
         }
+        let before = self.file.metadata().map_err(|source| refused(&self.path, source))?.len();
         // One write, so that what a crash leaves is whole lines and at most one cut short.
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
-        written.map_err(|source| refused(&self.path, source))?;
+        if let Err(source) = written {
+            // What a full disk has cut short would spoil the line that comes after it.
+            if let Err(error) = self.file.set_len(before) {
+                tracing::warn!(%error, "the journal may have a line that is cut short");
+            }
+            return Err(refused(&self.path, source));
+        }
         self.lines += lines.len();
         Ok(())
     }
