@@ -139,6 +139,55 @@ fn a_log_names_a_wait_once_it_lasts() {
 }
 
 #[test]
+fn a_log_tells_a_trouble_of_pods_once() {
+    let release = |news| Report::Release { name: ReleaseName::parse("shop").unwrap(), news };
+    let trouble = |pod: &str, mended| Report::Pod {
+        workload: Some(WorkloadRef {
+            kind: WorkloadKind::Deployment,
+            namespace: crate::model::Namespace::parse("shop").unwrap(),
+            name: "web".to_owned(),
+        }),
+        pod: pod.to_owned(),
+        container: Some("web".to_owned()),
+        what: "cannot start: couldn't find key ulr in ConfigMap shop/settings".to_owned(),
+        last_lines: vec!["reading the settings".to_owned()],
+        mended,
+    };
+    let wait = "deployment/web: pod web-1 cannot start `web`: couldn't find key ulr in ConfigMap shop/settings";
+    let settling = || release(ReleaseNews::Settling { waits: vec![wait.to_owned()] });
+    let what = "deployment/web: container `web` cannot start: couldn't find key ulr in ConfigMap shop/settings";
+    let mut failure = Failure::work("wharf::observe::missing", what);
+    failure.why = vec!["reading the settings".to_owned()];
+    failure.help = vec!["add `ulr` to it".to_owned()];
+    let failed = || release(ReleaseNews::Failed(failure.clone()));
+    let deploying = || release(ReleaseNews::Deploying { why: "chart changed".to_owned() });
+    let reports = [
+        settling(),
+        trouble("web-1", false),
+        trouble("web-2", false),
+        settling(),
+        settling(),
+        settling(),
+        failed(),
+        deploying(),
+        failed(),
+        trouble("web-3", false),
+    ];
+    assert_snapshot!(shown(Form::Plain, 0, &reports), @r"
+    web     trouble: pod web-1, container web: cannot start: couldn't find key ulr in ConfigMap shop/settings
+              reading the settings
+    shop    failed: deployment/web: container `web` cannot start, as told above
+            help: add `ulr` to it
+            [wharf::observe::missing]
+    shop    deploying         chart changed
+    shop    failed: deployment/web: container `web` cannot start: couldn't find key ulr in ConfigMap shop/settings
+              reading the settings
+            help: add `ulr` to it
+            [wharf::observe::missing]
+    ");
+}
+
+#[test]
 fn progress_is_shown_while_it_lasts() {
     assert_snapshot!(meanwhile(&in_progress()), @r#"
     shop on kind-dev, namespace shop: 3 images, 2 releases (wharf.yaml)

@@ -4,11 +4,12 @@
 //! image and release takes one line; elsewhere every step is a line at once.
 //!
 //! `round` says how a round ended, `ends` how the session began and ended, `running` what becomes
-//! of ports and pods.
+//! of ports and pods, `told` what was said of pods already.
 
 mod ends;
 mod round;
 mod running;
+mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use super::failure;
 use super::line::{Line, Tone, columns};
 use super::row::{self, Doing, Done, Row, Sort};
 use round::{Cause, Lap};
+use told::Told;
 
 /// How much is said, and in which way.
 #[derive(Debug, Clone, Copy, Default)]
@@ -46,6 +48,7 @@ const LASTING: Duration = Duration::from_secs(2);
 /// What a release that settles waits for.
 #[derive(Debug)]
 struct Wait {
+    waits: Vec<String>,
     text: String,
     since: Duration,
     told: bool,
@@ -62,6 +65,7 @@ pub(super) struct Board {
     waiting: BTreeMap<String, String>,
     /// What each release that settles waits for, by its name; only where rows are not held.
     settling: BTreeMap<String, Wait>,
+    told: Told,
     width: usize,
     /// The round that began with the start is not over.
     first: bool,
@@ -86,6 +90,7 @@ impl Board {
             rows: Vec::new(),
             waiting: BTreeMap::new(),
             settling: BTreeMap::new(),
+            told: Told::default(),
             width: *NAME.start(),
             first: true,
             acted: false,
@@ -164,7 +169,11 @@ impl Board {
     pub(super) fn lasting(&mut self, now: Duration) -> Vec<Line> {
         let width = self.width;
         let waits = self.settling.iter_mut();
-        let due = waits.filter(|(_, wait)| !wait.told && now.saturating_sub(wait.since) >= LASTING);
+        // What was told of a pod meanwhile is why.
+        let due = waits.filter(|(_, wait)| {
+            let lasts = now.saturating_sub(wait.since) >= LASTING;
+            !wait.told && lasts && !self.told.explains(&wait.waits)
+        });
         let lines = due.map(|(name, wait)| {
             wait.told = true;
             row::other(name, width, Tone::Busy, "settling", &wait.text)
@@ -364,6 +373,7 @@ impl Board {
             }
             ReleaseNews::Deploying { why } => {
                 self.settling.remove(name);
+                self.told.forget();
                 let mut lines = self.built_only();
                 let row = self.row(sort, name);
                 row.done.clear();
@@ -388,7 +398,7 @@ impl Board {
             ReleaseNews::Settling { waits } => {
                 self.unchanged.remove(&(sort, name.to_owned()));
                 let waits: Vec<_> = waits.iter().map(|wait| plain(wait)).collect();
-                self.settles(name, waits.join("; "), now)
+                self.settles(name, &waits, now)
             }
             ReleaseNews::Answers { target, took } => self.answers(name, target, *took),
             // What is unchanged and needs no waiting was ready all the time.
@@ -405,7 +415,10 @@ impl Board {
                 lines.push(row::other(name, self.width, Tone::Careful, "rolled back", &detail));
                 lines
             }
-            ReleaseNews::Failed(failure) => self.failed(sort, name, failure),
+            ReleaseNews::Failed(failure) => {
+                let failure = self.told.shorten(failure);
+                self.failed(sort, name, &failure)
+            }
         }
     }
 
@@ -435,15 +448,20 @@ impl Board {
         lines
     }
 
-    fn settles(&mut self, name: &str, text: String, now: Duration) -> Vec<Line> {
+    fn settles(&mut self, name: &str, waits: &[String], now: Duration) -> Vec<Line> {
+        let text = waits.join("; ");
         let lines = self.doing(Sort::Release, name, "settling", text.clone(), now);
         if self.manner.hold || self.manner.verbose > 0 {
             return lines;
         }
+        let waits = waits.to_vec();
         match self.settling.get_mut(name) {
-            Some(wait) if essence(&wait.text) == essence(&text) => wait.text = text,
+            Some(wait) if essence(&wait.text) == essence(&text) => {
+                (wait.waits, wait.text) = (waits, text);
+            }
             _ => {
-                self.settling.insert(name.to_owned(), Wait { text, since: now, told: false });
+                let wait = Wait { waits, text, since: now, told: false };
+                self.settling.insert(name.to_owned(), wait);
             }
         }
         Vec::new()

@@ -35,9 +35,14 @@ impl Board {
         };
         let name = workload.as_ref().map_or(pod, |workload| &workload.name);
         self.widen(name);
+        let of = workload.as_ref().map_or_else(|| format!("pod/{pod}"), ToString::to_string);
         if *mended {
+            self.told.mended(&of);
             let detail = format!("pod {pod} is well again");
             return vec![row::other(name, self.width, Tone::Good, "mended", &detail)];
+        }
+        if !self.told.trouble(of, container.as_ref(), what, last_lines) {
+            return Vec::new();
         }
         let container = container.as_ref().map(|name| format!(", container {name}"));
         let place = format!("pod {pod}{}: ", container.unwrap_or_default());
