@@ -98,8 +98,11 @@ fn exit_code(message: &str) -> Option<i64> {
 }
 
 fn last_lines(step: &Step) -> Vec<String> {
-    let filled = step.tail.iter().filter(|line| !line.trim().is_empty());
-    let lines: Vec<String> = filled.map(|line| plain(line)).collect();
+    let filled = step.tail.iter().filter(|(_, line)| !line.trim().is_empty());
+    let mut filled: Vec<_> = filled.collect();
+    // What a command wrote to stdout and to stderr comes as it was written, not as it arrived.
+    filled.sort_by_key(|(stamp, _)| *stamp);
+    let lines: Vec<String> = filled.into_iter().map(|(_, line)| plain(line)).collect();
     lines[lines.len().saturating_sub(OUTPUT_LINES)..].to_vec()
 }
 

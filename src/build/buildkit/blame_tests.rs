@@ -75,3 +75,40 @@ fn messages_lose_what_only_says_who_passed_them_on() {
 fn output_is_shown_without_escapes() {
     assert_eq!(plain("10%\r\u{1b}[31mERROR\u{1b}[0m: no\u{7}"), "ERROR: no");
 }
+
+#[test]
+fn a_commands_two_streams_are_shown_in_the_order_of_writing() {
+    use bollard_buildkit_proto::google::protobuf::Timestamp;
+    use bollard_buildkit_proto::moby::buildkit::v1::{StatusResponse, Vertex, VertexLog};
+    let log = |nanos, stream, text: &str| VertexLog {
+        vertex: "run".to_owned(),
+        timestamp: Some(Timestamp { seconds: 7, nanos }),
+        stream,
+        msg: text.as_bytes().to_vec(),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("log");
+    let tell = |_| {};
+    let mut progress = Progress::new(&tell, &path);
+    let vertex = Vertex {
+        digest: "run".to_owned(),
+        name: "[2/2] RUN make".to_owned(),
+        error: "exit code: 2".to_owned(),
+        ..Vertex::default()
+    };
+    let take = |progress: &mut Progress<'_>, logs| {
+        progress.take(&StatusResponse {
+            logs,
+            vertexes: vec![vertex.clone()],
+            ..Default::default()
+        });
+    };
+    // A line belongs where it began, and a later message may bring what was written before.
+    take(
+        &mut progress,
+        vec![log(30, 1, "linking"), log(10, 1, "compiling\n"), log(20, 2, "warning\n")],
+    );
+    take(&mut progress, vec![log(60, 1, " done\n"), log(40, 2, "undefined symbol\n")]);
+    let lines = last_lines(progress.failed().unwrap());
+    assert_eq!(lines, ["compiling", "warning", "linking done", "undefined symbol"]);
+}

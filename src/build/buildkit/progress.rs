@@ -28,15 +28,18 @@ pub(super) struct Step {
     pub(super) cached: bool,
     /// Why it failed; empty while it has not.
     pub(super) error: String,
-    /// Its last lines.
-    pub(super) tail: VecDeque<String>,
+    /// Its last lines, each with the time that the builder gave it.
+    pub(super) tail: VecDeque<(Stamp, String)>,
     started: Option<Timestamp>,
     completed: Option<Timestamp>,
     told_start: bool,
     told_end: bool,
-    /// The line that each of stdout and stderr has begun; their order is the builder's.
-    begun: [Vec<u8>; 2],
+    /// The line that each of stdout and stderr has begun, and when.
+    begun: [(Stamp, Vec<u8>); 2],
 }
+
+/// When the builder read something: seconds and nanoseconds.
+pub(super) type Stamp = (i64, i32);
 
 /// Everything that was told about one build.
 pub(super) struct Progress<'a> {
@@ -63,7 +66,10 @@ impl<'a> Progress<'a> {
         for vertex in &status.vertexes {
             self.vertex(vertex);
         }
-        for log in &status.logs {
+        // Stdout and stderr are read side by side: their pieces come in any order.
+        let mut logs: Vec<&VertexLog> = status.logs.iter().collect();
+        logs.sort_by_key(|log| stamp(log));
+        for log in logs {
             self.output(log);
         }
         for warning in &status.warnings {
@@ -106,10 +112,10 @@ impl<'a> Progress<'a> {
             step.told_end = true;
             let took = took(step.started.as_ref(), step.completed.as_ref());
             let begun = std::mem::take(&mut step.begun);
-            for rest in begun.iter().filter(|rest| !rest.is_empty()) {
+            for (stamp, rest) in begun.iter().filter(|(_, rest)| !rest.is_empty()) {
                 let text = self.hidden.strike(&String::from_utf8_lossy(rest)).into_owned();
                 lines.push(format!("#{number} {text}"));
-                step.keep(text);
+                step.keep(*stamp, text);
             }
             lines.push(match (&*step.error, step.cached) {
                 ("", true) => format!("#{number} CACHED"),
@@ -130,15 +136,22 @@ impl<'a> Progress<'a> {
         let Some(step) = self.steps.get_mut(&log.vertex) else { return };
         let number = step.number;
         let stream = usize::from(log.stream == 2);
-        step.begun[stream].extend_from_slice(&log.msg);
+        let now = stamp(log);
+        let (mut since, mut begun) = std::mem::take(&mut step.begun[stream]);
+        if begun.is_empty() {
+            since = now;
+        }
+        begun.extend_from_slice(&log.msg);
         let mut lines = Vec::new();
-        while let Some(end) = step.begun[stream].iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = step.begun[stream].drain(..=end).collect();
+        while let Some(end) = begun.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = begun.drain(..=end).collect();
             let text = String::from_utf8_lossy(&line);
             let text = self.hidden.strike(text.trim_end_matches(['\n', '\r'])).into_owned();
-            step.keep(text.clone());
+            step.keep(since, text.clone());
+            since = now;
             lines.push(format!("#{number} {text}"));
         }
+        step.begun[stream] = (since, begun);
         for line in lines {
             self.write(&line);
         }
@@ -174,12 +187,16 @@ impl<'a> Progress<'a> {
 }
 
 impl Step {
-    fn keep(&mut self, line: String) {
+    fn keep(&mut self, stamp: Stamp, line: String) {
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();
         }
-        self.tail.push_back(line);
+        self.tail.push_back((stamp, line));
     }
+}
+
+fn stamp(log: &VertexLog) -> Stamp {
+    log.timestamp.as_ref().map_or((0, 0), |at| (at.seconds, at.nanos))
 }
 
 fn took(started: Option<&Timestamp>, completed: Option<&Timestamp>) -> Duration {
