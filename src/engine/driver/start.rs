@@ -62,7 +62,7 @@ pub(super) async fn start(
                 Err(failure) => failure,
             },
         };
-        if request.goal != Goal::Watching || !can_be_mended(&failure) {
+        if request.goal != Goal::Watching || !can_be_mended(&failure, request) {
             return Err(failure);
         }
         if told.as_ref() != Some(&failure) {
@@ -84,8 +84,11 @@ async fn interrupted(keys: &mut mpsc::Receiver<Pressed>) {
 }
 
 /// Whether it is worth waiting: something outside is missing that may come, or another context
-/// may be chosen.
-fn can_be_mended(failure: &Failure) -> bool {
+/// may be chosen. A context that was typed with the command is chosen by typing it again.
+fn can_be_mended(failure: &Failure, request: &Request) -> bool {
+    if request.context.is_some() && failure.code == "wharf::cluster::no_such_context" {
+        return false;
+    }
     failure.kind == FailureKind::Work || CHOICES.contains(&failure.code.as_str())
 }
 
