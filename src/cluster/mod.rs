@@ -91,6 +91,8 @@ struct Inner {
     server: String,
     namespace: Namespace,
     kind: ClusterKind,
+    /// Name and address of the context say of which kind it is, not the nodes alone.
+    kind_is_plain: bool,
     identity: ClusterIdentity,
     tools: Tools,
     private: Mutex<Option<tempfile::TempPath>>,
@@ -139,6 +141,7 @@ impl Cluster {
             namespace: options.namespace.clone().unwrap_or_else(|| pinned.namespace.clone()),
             context: pinned.context,
             server: pinned.server,
+            kind_is_plain: *guess.kind() == kind,
             kind,
             identity,
             tools,
@@ -178,6 +181,13 @@ impl Cluster {
     #[must_use]
     pub fn kind(&self) -> &ClusterKind {
         &self.inner.kind
+    }
+
+    /// Whether the context's name and address alone say which cluster of this machine it is.
+    /// Otherwise only its nodes say who made them, which may have been on another machine.
+    #[must_use]
+    pub fn is_plainly_its_kind(&self) -> bool {
+        self.inner.kind_is_plain
     }
 
     /// What makes it this cluster and no other.
@@ -227,6 +237,7 @@ impl Cluster {
             server: "https://127.0.0.1:6443".to_owned(),
             namespace: name("default"),
             kind: ClusterKind::Kind { name: "fake".to_owned() },
+            kind_is_plain: true,
             identity: ClusterIdentity::KubeSystem("first".to_owned()),
             tools: Tools::new(std::collections::BTreeMap::new()),
             private: Mutex::new(None),

@@ -18,6 +18,8 @@ pub struct Node {
     pub platform: Platform,
     /// Pods can be started on it.
     pub ready: bool,
+    /// What `/etc/machine-id` says there.
+    pub machine_id: String,
 }
 
 /// What a node tells about its maker.
@@ -67,5 +69,5 @@ fn node(node: ApiNode) -> Option<Node> {
         .unwrap_or_default()
         .iter()
         .any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    Some(Node { name: node.metadata.name?, platform, ready })
+    Some(Node { name: node.metadata.name?, platform, ready, machine_id: facts.machine_id })
 }

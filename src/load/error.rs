@@ -27,6 +27,18 @@ pub enum LoadError {
         /// The cluster's name.
         cluster: String,
     },
+    /// The Engine has a cluster of this name, which is not the one that was meant.
+    #[error(
+        "{tool} cluster `{cluster}` of this Docker Engine is not the one that the context leads to"
+    )]
+    OtherCluster {
+        /// `kind` or `k3d`.
+        tool: &'static str,
+        /// The cluster's name.
+        cluster: String,
+        /// The container that is no node of it.
+        node: String,
+    },
     /// A node's container does not run.
     #[error("node `{node}` is {state}")]
     NodeNotRunning {
@@ -94,6 +106,7 @@ impl LoadError {
             Self::Cancelled { .. } => "wharf::load::cancelled",
             Self::NotLoadable { .. } => "wharf::load::not_loadable",
             Self::NoSuchCluster { .. } => "wharf::load::no_such_cluster",
+            Self::OtherCluster { .. } => "wharf::load::other_cluster",
             Self::NodeNotRunning { .. } => "wharf::load::node_not_running",
             Self::NoSpace { .. } => "wharf::load::no_space",
             Self::NoImage { .. } => "wharf::load::no_image",
@@ -111,7 +124,9 @@ impl LoadError {
             return source.failure();
         }
         let kind = match self {
-            Self::NotLoadable { .. } | Self::NoSuchCluster { .. } => FailureKind::Request,
+            Self::NotLoadable { .. } | Self::NoSuchCluster { .. } | Self::OtherCluster { .. } => {
+                FailureKind::Request
+            }
             _ => FailureKind::Work,
         };
         let failure = Failure::from_error(kind, self.code(), self);
@@ -124,6 +139,9 @@ impl LoadError {
             Self::NoSuchCluster { cluster, .. } => failure
                 .help(format!("create it: `kind create cluster --name {cluster}`"))
                 .help("if it runs elsewhere, point DOCKER_HOST at that Engine"),
+            Self::OtherCluster { node, .. } => failure
+                .because(format!("container `{node}` is no node of it, so no image goes there"))
+                .help("point DOCKER_HOST at the Engine that runs it, or name a `registry`"),
             Self::NodeNotRunning { node, state } if state == "paused" => {
                 failure.help(format!("wake it: `docker unpause {node}`"))
             }

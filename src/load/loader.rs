@@ -16,7 +16,7 @@ use super::containerd::Containerd;
 use super::delta::{self, Delta};
 use super::facade::{self, Learnt};
 use super::link::{self, NodeLink};
-use super::nodes::{self, Node};
+use super::nodes::{self, MachineIds, Node};
 use super::size::{self, Choice};
 use super::traces::Traces;
 use super::{LoadError, containerd, import, leftover, tidy};
@@ -41,6 +41,9 @@ struct Inner {
     /// By container ID. Whoever comes while a link is being opened waits for it.
     links: Mutex<BTreeMap<String, Link>>,
     learnt: Learnt,
+    /// By what the nodes are known, where their names alone do not say enough.
+    machine_ids: Option<MachineIds>,
+    checked: OnceCell<()>,
 }
 
 /// What a load moved.
@@ -56,12 +59,35 @@ impl Loader {
     /// A loader for the cluster that `kind` names. Nothing is asked yet.
     #[must_use]
     pub fn new(engine: &Engine, kind: &ClusterKind, tools: &Tools) -> Self {
+        Self::of(engine, kind, tools, None)
+    }
+
+    /// The same, into nodes alone whose `machine_ids` by name are these: the Engine may have
+    /// another cluster of the same name.
+    #[must_use]
+    pub fn into_nodes(
+        engine: &Engine,
+        kind: &ClusterKind,
+        tools: &Tools,
+        machine_ids: BTreeMap<String, String>,
+    ) -> Self {
+        Self::of(engine, kind, tools, Some(machine_ids))
+    }
+
+    fn of(
+        engine: &Engine,
+        kind: &ClusterKind,
+        tools: &Tools,
+        machine_ids: Option<MachineIds>,
+    ) -> Self {
         let inner = Inner {
             engine: engine.clone(),
             kind: kind.clone(),
             tools: tools.clone(),
             links: Mutex::default(),
             learnt: Learnt::default(),
+            machine_ids,
+            checked: OnceCell::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -74,7 +100,7 @@ impl Loader {
     /// [`LoadError`] when there is no such cluster, or a node does not run.
     pub async fn connect(&self) -> Result<(), LoadError> {
         let open = async {
-            let nodes = nodes::of(&self.inner.engine, &self.inner.kind).await?;
+            let nodes = self.nodes().await?;
             futures::future::join_all(nodes.iter().map(|node| self.link(node))).await;
             Ok(())
         };
@@ -90,8 +116,18 @@ impl Loader {
         Ok(self.lacking(image).await?.into_iter().map(|node| node.name).collect())
     }
 
+    /// The nodes of the cluster that was meant.
+    async fn nodes(&self) -> Result<Vec<Node>, LoadError> {
+        let Inner { engine, kind, machine_ids, checked, .. } = &*self.inner;
+        let nodes = nodes::of(engine, kind).await?;
+        if let Some(known) = machine_ids {
+            checked.get_or_try_init(|| nodes::check(engine, kind, &nodes, known)).await?;
+        }
+        Ok(nodes)
+    }
+
     async fn lacking(&self, image: &ImageRef) -> Result<Vec<Node>, LoadError> {
-        let nodes = nodes::of(&self.inner.engine, &self.inner.kind).await?;
+        let nodes = self.nodes().await?;
         let has = nodes.iter().map(|node| self.has(node, image));
         let has = futures::future::try_join_all(has).await?;
         Ok(nodes.into_iter().zip(has).filter(|(_, has)| !has).map(|(node, _)| node).collect())

@@ -1,5 +1,7 @@
 //! The nodes of a cluster that are containers of the Engine.
 
+use std::collections::BTreeMap;
+
 use crate::docker::Engine;
 use crate::model::ClusterKind;
 
@@ -18,6 +20,33 @@ pub(super) struct Node {
     pub(super) id: String,
     /// Containerd's socket in it.
     pub(super) socket: &'static str,
+}
+
+/// What each node's `/etc/machine-id` says, as the API server knows it, by the node's name.
+pub(super) type MachineIds = BTreeMap<String, String>;
+
+/// Checks that `nodes` are those whose ids are `known`: the Engine may have another cluster of the
+/// same name.
+pub(super) async fn check(
+    engine: &Engine,
+    kind: &ClusterKind,
+    nodes: &[Node],
+    known: &MachineIds,
+) -> Result<(), LoadError> {
+    let (tool, cluster) = match kind {
+        ClusterKind::K3d { name } => ("k3d", name),
+        ClusterKind::Kind { name } => ("kind", name),
+        _ => return Ok(()),
+    };
+    for node in nodes {
+        let asked = engine.exec(&node.name, &["cat", "/etc/machine-id"]).await?;
+        let id = String::from_utf8_lossy(&asked.stdout).trim().to_owned();
+        if known.get(&node.name).is_none_or(|known| *known != id) {
+            let (cluster, node) = (cluster.clone(), node.name.clone());
+            return Err(LoadError::OtherCluster { tool, cluster, node });
+        }
+    }
+    Ok(())
 }
 
 /// The nodes of the cluster, all of which must run.

@@ -52,6 +52,20 @@ impl ClusterKind {
     pub fn is_local(&self) -> bool {
         !matches!(self, Self::Remote)
     }
+
+    /// The command by which a person brings `image` from Docker into the nodes; absent where
+    /// there is none.
+    #[must_use]
+    pub fn load_command(&self, image: &str) -> Option<String> {
+        match self {
+            Self::Kind { name } => Some(format!("kind load docker-image {image} --name {name}")),
+            Self::K3d { name } => Some(format!("k3d image import {image} --cluster {name}")),
+            Self::Minikube { profile } => {
+                Some(format!("minikube image load {image} --profile {profile}"))
+            }
+            Self::SharedStore { .. } | Self::Remote => None,
+        }
+    }
 }
 
 /// By which way an image reaches the cluster.

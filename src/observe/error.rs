@@ -211,11 +211,16 @@ impl ObserveError {
         match self {
             Self::NotReady(broken) => {
                 let mut why = Vec::new();
-                for (index, broken) in broken.iter().enumerate() {
-                    if index > 0 {
-                        why.push(broken.line());
+                for (index, one) in broken.iter().enumerate() {
+                    let told = broken[..index].iter().find(|before| before.what == one.what);
+                    match told {
+                        _ if index == 0 => {}
+                        Some(claim) if claim.subject.starts_with("claim/") => {
+                            why.push(format!("{} waits for it", one.subject));
+                        }
+                        _ => why.push(one.line()),
                     }
-                    let lines = &broken.last_lines;
+                    let lines = &one.last_lines;
                     why.extend(lines[lines.len().saturating_sub(LINES)..].iter().cloned());
                 }
                 why

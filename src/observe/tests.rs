@@ -31,7 +31,7 @@ use super::{
     LogStart, LogTail, Lookout, ObserveError, Scene, Settling, claim, job, rollout, service,
     settle, status, workloads,
 };
-use crate::model::{LogFilter, Namespace, ReleaseName, WaitRule};
+use crate::model::{ClusterKind, LogFilter, Namespace, ReleaseName, WaitRule};
 use crate::report::{Report, Reporter, Reports};
 
 fn typed<K: DeserializeOwned>(value: Value) -> K {
@@ -190,7 +190,7 @@ fn a_pod_says_what_it_waits_for() {
             "failed to pull and unpack image \"docker.io/library/api:1\": failed to resolve reference \"docker.io/library/api:1\": docker.io/library/api:1: not found",
         ),
         &[],
-        "cannot start: image `api:1` cannot be pulled: docker.io/library/api:1: not found",
+        "cannot start: image `api:1` cannot be pulled: not found",
         Some(Nature::Pull { attempts: 0 }),
     );
     check(
@@ -199,7 +199,7 @@ fn a_pod_says_what_it_waits_for() {
             "Back-off pulling image \"api:1\": ErrImagePull: rpc error: code = NotFound desc = failed to pull and unpack image \"docker.io/library/api:1\": failed to resolve reference \"docker.io/library/api:1\": docker.io/library/api:1: not found",
         ),
         &[],
-        "cannot start: image `api:1` cannot be pulled: docker.io/library/api:1: not found",
+        "cannot start: image `api:1` cannot be pulled: not found",
         Some(Nature::Final),
     );
     check(
@@ -208,7 +208,7 @@ fn a_pod_says_what_it_waits_for() {
             "Back-off pulling image \"api:1\": ErrImagePull: failed to pull and unpack image \"x/api:1\": failed to resolve reference \"x/api:1\": failed to do request: Head \"https://x/v2/api/manifests/1\": dial tcp: lookup x: no such host",
         ),
         &[event("api-1", "Pulling", "Pulling image \"api:1\"", 2)],
-        "cannot start: image `api:1` cannot be pulled: failed to do request: Head \"https://x/v2/api/manifests/1\": dial tcp: lookup x: no such host",
+        "cannot start: image `api:1` cannot be pulled: x is out of reach: no such host",
         Some(Nature::Pull { attempts: 2 }),
     );
     check(
@@ -560,7 +560,7 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let fake = Fake::new();
-        let scene = Scene::new(fake.client(), true);
+        let scene = Scene::new(fake.client(), &ClusterKind::Kind { name: "dev".to_owned() });
         Self { fake, scene, told: Arc::default() }
     }
 

@@ -40,7 +40,7 @@ pub async fn logs(
     let standing = Standing::read(place).await?;
     let part = standing.part(&request.names)?;
     let cluster = &standing.cluster;
-    let scene = Scene::new(cluster.client(), cluster.kind().is_local());
+    let scene = Scene::new(cluster.client(), cluster.kind());
     let workloads: BTreeSet<WorkloadRef> = if part.only.is_some() {
         let all = observe::status(&scene, &part.workloads).await;
         let all = all.map_err(|error| error.failure())?.into_iter();

@@ -21,7 +21,7 @@ pub async fn status(place: &Place, names: &[String]) -> Result<bool, Failure> {
     let standing = Standing::read(place).await?;
     let part = standing.part(names)?;
     let cluster = &standing.cluster;
-    let scene = Scene::new(cluster.client(), cluster.kind().is_local());
+    let scene = Scene::new(cluster.client(), cluster.kind());
     let all = observe::status(&scene, &part.workloads).await.map_err(|error| error.failure())?;
     let statuses: Vec<WorkloadStatus> =
         all.into_iter().filter(|status| part.includes(&status.workload, &status.images)).collect();

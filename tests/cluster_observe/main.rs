@@ -20,7 +20,7 @@ use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, Po
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use wharf::model::{ImageRef, LogFilter, Namespace, ReleaseName, WaitRule};
+use wharf::model::{ClusterKind, ImageRef, LogFilter, Namespace, ReleaseName, WaitRule};
 use wharf::observe::{self, LogStart, LogTail, Lookout, ObserveError, Scene, Settling};
 use wharf::report::{ReleaseNews, Report, Reporter, Reports};
 use wharf::tools::Tools;
@@ -52,7 +52,7 @@ async fn in_a_place<F: Future<Output = ()> + Send + 'static>(
     })
     .await
     .unwrap();
-    let scene = Scene::new(client.clone(), true);
+    let scene = Scene::new(client.clone(), &ClusterKind::Kind { name: "wharf-test".to_owned() });
     let place = Place {
         client,
         scene,

@@ -78,8 +78,10 @@ impl House {
             (_, Some(_)) => Some(Delivery::Push),
             _ => None,
         };
-        let loader = cluster.as_ref().filter(|_| delivery == Some(Delivery::Load));
-        let loader = loader.map(|cluster| Loader::new(&engine, cluster.kind(), tools));
+        let loader = match cluster.as_ref().filter(|_| delivery == Some(Delivery::Load)) {
+            Some(cluster) => Some(loader(cluster, &engine, tools).await?),
+            None => None,
+        };
         let mut beside = JoinSet::new();
         if let Some(loader) = loader.clone() {
             beside.spawn(async move {
@@ -90,7 +92,7 @@ impl House {
             });
         }
         let scene = cluster.as_ref().filter(|_| deploys).map(|cluster| {
-            let scene = Scene::new(cluster.client(), cluster.kind().is_local());
+            let scene = Scene::new(cluster.client(), cluster.kind());
             scene.open(cluster.namespace());
             scene
         });
@@ -221,6 +223,17 @@ impl House {
             tracing::warn!(%error, "the stat cache is not saved");
         }
     }
+}
+
+/// The way into the nodes. Where the context may lead to a cluster of the same name on another
+/// machine, its nodes are recognised.
+async fn loader(cluster: &Cluster, engine: &Engine, tools: &Tools) -> Result<Loader, Failure> {
+    if cluster.is_plainly_its_kind() {
+        return Ok(Loader::new(engine, cluster.kind(), tools));
+    }
+    let nodes = cluster.nodes().await.map_err(|error| error.failure())?;
+    let known = nodes.into_iter().map(|node| (node.name, node.machine_id)).collect();
+    Ok(Loader::into_nodes(engine, cluster.kind(), tools, known))
 }
 
 /// What images are built for: what was asked for, else what the nodes are, else what the Engine is.

@@ -222,6 +222,10 @@ pub(super) fn unpulled(
     };
     let mut trouble = of_container(pod, container, nature, what.clone());
     trouble.help.extend(help);
+    let load = seen.kind.as_ref().and_then(|kind| kind.load_command(image));
+    if let Some(load) = load.filter(|_| reason != "InvalidImageName") {
+        trouble.help.push(format!("if Docker has it, bring it to the nodes: `{load}`"));
+    }
     Unready { text: format!("cannot start: {what}"), trouble: Some(trouble) }
 }
 

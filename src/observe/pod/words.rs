@@ -18,7 +18,27 @@ pub(super) fn pullers_words(message: &str) -> String {
         let Some((_, rest)) = rest.split_once(": ") else { break };
         words = rest;
     }
+    if let Some(short) = out_of_reach(words) {
+        return short;
+    }
+    // What was not found is the image, which stands in front of this.
+    if words.ends_with(": not found") {
+        return "not found".to_owned();
+    }
     one_line(if words.is_empty() { "no reason given" } else { words })
+}
+
+/// A request that got no answer, without its address, which the image's name says already:
+/// `failed to do request: Head "https://HOST/…": dial tcp: lookup HOST on 10.0.0.1:53: no such host`.
+fn out_of_reach(words: &str) -> Option<String> {
+    let (_, rest) = words.strip_prefix("failed to do request: ")?.split_once("://")?;
+    let (host, rest) = rest.split_once('/')?;
+    let (_, why) = rest.split_once("\": ")?;
+    let why = match why.strip_prefix("dial tcp: lookup ").and_then(|rest| rest.split_once(": ")) {
+        Some((_, why)) => why,
+        None => why,
+    };
+    Some(one_line(&format!("{host} is out of reach: {why}")))
 }
 
 /// The end of what the container runtime says: the layers it went through come first.

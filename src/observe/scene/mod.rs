@@ -20,7 +20,7 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::model::Namespace;
+use crate::model::{ClusterKind, Namespace};
 use crate::observe::ledger::Ledger;
 use crate::observe::reachable::Reachable;
 
@@ -39,7 +39,7 @@ pub struct Scene {
 
 struct Stage {
     client: Client,
-    is_local: bool,
+    kind: ClusterKind,
     changed: watch::Sender<u64>,
     watches: Mutex<JoinSet<()>>,
     ledger: Ledger,
@@ -58,7 +58,7 @@ struct Stage {
 
 impl fmt::Debug for Scene {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scene").field("is_local", &self.stage.is_local).finish_non_exhaustive()
+        f.debug_struct("Scene").field("kind", &self.stage.kind).finish_non_exhaustive()
     }
 }
 
@@ -100,13 +100,12 @@ shelves! {
 }
 
 impl Scene {
-    /// Nothing is watched yet. `is_local` says that the cluster runs on this machine, so that
-    /// nobody adds a node to it while wharf waits.
+    /// Nothing is watched yet. To a cluster of a local `kind` nobody adds a node while wharf waits.
     #[must_use]
-    pub fn new(client: Client, is_local: bool) -> Self {
+    pub fn new(client: Client, kind: &ClusterKind) -> Self {
         let stage = Stage {
             client,
-            is_local,
+            kind: kind.clone(),
             changed: watch::channel(0).0,
             watches: Mutex::default(),
             ledger: Ledger::default(),
@@ -143,7 +142,12 @@ impl Scene {
 
     /// Whether the cluster runs on this machine.
     pub(super) fn is_local(&self) -> bool {
-        self.stage.is_local
+        self.stage.kind.is_local()
+    }
+
+    /// Which kind of cluster it is.
+    pub(super) fn kind(&self) -> &ClusterKind {
+        &self.stage.kind
     }
 
     /// Which troubles were told already.

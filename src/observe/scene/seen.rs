@@ -10,7 +10,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::Scene;
-use crate::model::Namespace;
+use crate::model::{ClusterKind, Namespace};
 use crate::observe::reachable::Answers;
 
 /// What is known of a namespace at one moment. Plain data: judging is a table that tests can fill.
@@ -27,6 +27,8 @@ pub(in crate::observe) struct Seen {
     pub(in crate::observe) binds_on_use: BTreeSet<String>,
     /// Pods that answer through a local port, by their UID.
     pub(in crate::observe) answering: BTreeMap<String, Answers>,
+    /// Which kind of cluster it is, where that matters.
+    pub(in crate::observe) kind: Option<ClusterKind>,
     /// By UID of the object concerned, oldest first.
     events: BTreeMap<String, Vec<Arc<Event>>>,
 }
@@ -38,6 +40,7 @@ impl Seen {
             pods: scene.pods(namespace).all(),
             replica_sets: scene.replica_sets(namespace).all(),
             answering: scene.reachable().all(),
+            kind: Some(scene.kind().clone()),
             ..Self::default()
         }
         .with_events(scene.events(namespace).all())

@@ -62,7 +62,7 @@ fn clocks_that_differ_are_told_apart_by_how_much() {
 fn one_node_that_is_not_ready_is_a_warning_and_all_are_a_failure() {
     let node = |name: &str, ready| {
         let platform = Platform::parse("linux/amd64").unwrap();
-        Node { name: name.into(), platform, ready }
+        Node { name: name.into(), platform, ready, machine_id: String::new() }
     };
     check(&cluster::nodes(&[node("a", true), node("b", true)]), "ok: 2 ready (linux/amd64)");
     check(&cluster::nodes(&[node("a", true), node("b", false)]), "warn: 1 of 2 not ready: b");
