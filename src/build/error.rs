@@ -168,6 +168,7 @@ impl BuildError {
             Self::BaseRefused { .. } => "wharf::build::base_refused",
             Self::Unreadable { .. } => "wharf::build::unreadable",
             Self::Engine { source, .. } => source.code(),
+            Self::Step(step) if step.stops_the_builder() => "wharf::build::no_space",
             Self::Step(step) if step.code.is_some() => "wharf::build::command_failed",
             Self::Step(_) => "wharf::build::step_failed",
             Self::NoSecret { .. } => "wharf::build::no_secret",
@@ -197,7 +198,9 @@ impl BuildError {
                 let flag =
                     platform.as_ref().map(|platform| format!("--platform {platform} "));
                 let flag = flag.unwrap_or_default();
-                failure.because(why.clone()).help(format!("try it: `docker pull {flag}{image}`"))
+                failure.because(why.clone()).help(format!(
+                    "try it: `docker pull {flag}{image}`; once it is there, the build goes on"
+                ))
             }
             Self::BaseRefused { registry, why, .. } => {
                 failure.because(why.clone()).help(format!("log in: `docker login {registry}`"))

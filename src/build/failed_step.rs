@@ -54,6 +54,9 @@ pub struct FailedStep {
 
 impl fmt::Display for FailedStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.stops_the_builder() {
+            return write!(f, "`{}` failed to build: Docker has no space left", self.artifact);
+        }
         write!(f, "`{}` failed to build: {}", self.artifact, self.dockerfile)?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
@@ -87,7 +90,9 @@ impl FailedStep {
             failure = failure.help(format!("did you mean `{near}`?"));
         }
         if self.is_out_of_space() {
-            failure = failure.help("see what fills the disk of Docker: `docker system df`");
+            failure = failure
+                .help("see what fills the disk of Docker: `docker system df`")
+                .help("free what earlier builds have kept: `docker builder prune`");
         }
         failure.help(format!("see the full log: `wharf logs --build {}`", self.artifact))
     }
@@ -99,6 +104,11 @@ impl FailedStep {
         let likeness = |known: &&str| strsim::jaro_winkler(known, &unknown);
         let near = INSTRUCTIONS.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
         (likeness(near) > 0.8).then_some(near)
+    }
+
+    /// The builder itself met a full disk, not a command, which may have filled one of its own.
+    pub(super) fn stops_the_builder(&self) -> bool {
+        self.code.is_none() && self.is_out_of_space()
     }
 
     /// The command or the builder met a full disk.

@@ -403,7 +403,7 @@ async fn what_is_missing_is_named() {
         [failure.why, failure.help].concat(),
         [
             "Docker has it for linux/arm64, not for linux/amd64, and its registry has it not: not found",
-            "try it: `docker pull --platform linux/amd64 nowhere/nothing:1`",
+            "try it: `docker pull --platform linux/amd64 nowhere/nothing:1`; once it is there, the build goes on",
         ]
     );
     web.build.dockerfile = web.path("missing");

@@ -109,6 +109,10 @@ pub enum DockerError {
     },
 }
 
+fn is_out_of_space(message: &str) -> bool {
+    message.contains("no space left on device")
+}
+
 impl DockerError {
     /// The stable name of what went wrong.
     #[must_use]
@@ -120,6 +124,7 @@ impl DockerError {
             Self::NoPermission { .. } => "wharf::docker::no_permission",
             Self::TimedOut { .. } => "wharf::docker::timed_out",
             Self::Broken { .. } => "wharf::docker::broken",
+            Self::Refused { message, .. } if is_out_of_space(message) => "wharf::docker::no_space",
             Self::Refused { .. } => "wharf::docker::refused",
             Self::NoImage { .. } => "wharf::docker::no_image",
             Self::Unauthorized { .. } => "wharf::docker::unauthorized",
@@ -152,6 +157,9 @@ impl DockerError {
                 .help("join the group and log in again: `sudo usermod -aG docker \"$USER\"`"),
             Self::TimedOut { .. } => failure.help("see whether it answers: `docker version`"),
             Self::Broken { .. } => failure.help("see whether it still runs: `docker version`"),
+            Self::Refused { message, .. } if is_out_of_space(message) => {
+                failure.help("see what fills the disk of Docker: `docker system df`")
+            }
             Self::Refused { .. } => failure,
             Self::NoImage { image, why, .. } => {
                 failure.because(why.clone()).help(format!("try it: `docker pull {image}`"))

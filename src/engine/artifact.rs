@@ -44,6 +44,8 @@ pub(super) struct ArtifactState {
     announced: Option<ImageRef>,
     /// How long its last deliveries took.
     deliveries: VecDeque<Duration>,
+    /// It is tried again by itself, without a word unless it comes out otherwise.
+    quietly: bool,
     /// The next build must not use what is there.
     afresh: bool,
     /// The configuration no longer has it; it goes when its work has ended.
@@ -118,6 +120,7 @@ impl ArtifactState {
     pub(super) fn mark_stale(&mut self) {
         self.stale = true;
         self.failed = None;
+        self.quietly = false;
     }
 
     /// Lets a failure be tried again. `told` stays, so that the same failure is not told again.
@@ -125,6 +128,7 @@ impl ArtifactState {
         if self.failed.as_ref().is_some_and(which) {
             self.failed = None;
             self.seen = None;
+            self.quietly = true;
             self.stale |= self.target.is_none();
         }
     }
@@ -255,7 +259,9 @@ impl ArtifactState {
             }
             _ if around.bases_built && around.may_build => {
                 let why = self.target.as_ref().map(|target| target.why.clone()).unwrap_or_default();
-                effects.push(told(name, ArtifactNews::Building { image: image.clone(), why }));
+                if !self.quietly {
+                    effects.push(told(name, ArtifactNews::Building { image: image.clone(), why }));
+                }
                 self.work_on(name, Step::Build, image, effects);
             }
             _ => {}
@@ -370,6 +376,7 @@ impl ArtifactState {
                 }
                 self.failed = None;
                 self.told = None;
+                self.quietly = false;
                 self.seen = None;
                 self.ready = None;
                 let Hashed { image, why } = hashed;
@@ -414,6 +421,7 @@ impl ArtifactState {
             Err(End::Failed(failure)) => self.fail(name, failure, effects),
             Ok(Built { cached, steps, took }) => {
                 self.afresh = false;
+                self.quietly = false;
                 self.told = None;
                 self.seen = Some(Seen { built: true, delivered: None });
                 self.announced = Some(work.image.clone());

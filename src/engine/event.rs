@@ -26,6 +26,11 @@ pub enum Event {
         /// What goes there.
         releases: BTreeSet<ReleaseName>,
     },
+    /// A pod of a release has become ready that was not, whoever mended it.
+    Recovered {
+        /// Which release.
+        release: ReleaseName,
+    },
     /// The configuration was read anew, because one of its files changed.
     ConfigChanged(Result<Box<Project>, Failure>),
     /// Answers `Hash`.

@@ -21,6 +21,7 @@ enum Act {
     Mended,
     LoggedIn,
     Lose,
+    Recover(usize),
     Crash,
     LoseForward(bool),
     Answer(usize),
@@ -36,6 +37,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         1 => Just(Act::Mended),
         1 => Just(Act::LoggedIn),
         1 => Just(Act::Lose),
+        1 => any::<usize>().prop_map(Act::Recover),
         1 => (1..31_usize).prop_map(Act::SaveConfig),
         1 => Just(Act::Crash),
         1 => any::<bool>().prop_map(Act::LoseForward),
@@ -55,6 +57,11 @@ fn play(world: &mut World, acts: Vec<Act>) {
             Act::Mended => world.tell(Event::Nudged(Nudge::Mended)),
             Act::LoggedIn => world.tell(Event::Nudged(Nudge::LoggedIn)),
             Act::Lose => world.lose(),
+            Act::Recover(nth) => {
+                let mut releases = world.charts.keys().cloned().collect::<Vec<_>>();
+                let release = releases.swap_remove(nth % releases.len());
+                world.tell(Event::Recovered { release });
+            }
             Act::SaveConfig(choice) => world.save_config(choice),
             Act::Crash => world.tell(Event::Crashed(Failure::bug("a task of the loop panicked"))),
             Act::LoseForward(well) => {

@@ -205,6 +205,23 @@ impl ReleaseState {
         }
     }
 
+    /// Lets it be waited for once more, if it runs as wanted and did not become ready. Returns
+    /// whether it will be.
+    pub(super) fn settle_again(&mut self) -> bool {
+        let runs = |wanted: &Wanted| {
+            let running = self.running.as_ref();
+            running.is_some_and(|running| running.is_made_of(&wanted.fingerprint, &wanted.images))
+        };
+        let unready = self.failed.as_ref().is_some_and(|failed| {
+            failed.failure.code.starts_with("wharf::observe::")
+                && failed.wanted.as_ref().is_some_and(runs)
+        });
+        if unready {
+            self.failed = None;
+        }
+        unready
+    }
+
     /// The project's images that it uses, once known.
     pub(super) fn uses(&self) -> Option<&BTreeSet<ArtifactName>> {
         self.shape.as_ref().map(|shape| &shape.uses)

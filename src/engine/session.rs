@@ -173,6 +173,7 @@ impl Session {
             Event::Saved(saved) => self.on_saved(saved, &mut effects),
             Event::ConfigChanged(result) => self.on_config(result, &mut effects),
             Event::Lost { releases, .. } => self.on_lost(&releases, &mut effects),
+            Event::Recovered { release } => self.on_recovered(&release, &mut effects),
             Event::Nudged(nudge) => self.on_nudge(nudge, &mut effects),
             Event::Interrupted => self.on_interrupt(&mut effects),
             Event::ClusterChanged(failure) => self.on_cluster_changed(failure, &mut effects),
@@ -342,6 +343,16 @@ impl Session {
         self.open_round(None, effects);
     }
 
+    /// What did not become ready may be so after all: that is looked at again.
+    fn on_recovered(&mut self, release: &ReleaseName, effects: &mut Vec<Effect>) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        if self.releases.get_mut(release).is_some_and(ReleaseState::settle_again) {
+            self.open_quiet_round(effects);
+        }
+    }
+
     fn on_nudge(&mut self, nudge: Nudge, effects: &mut Vec<Effect>) {
         if self.phase != Phase::Running {
             return;
@@ -373,9 +384,7 @@ impl Session {
         for state in self.releases.values_mut() {
             state.retry(which);
         }
-        let was_open = self.round.open;
-        self.open_round(None, effects);
-        self.round.quiet |= !was_open;
+        self.open_quiet_round(effects);
     }
 
     /// Lets everything start that can start now, and ends the round when nothing runs. The
@@ -401,8 +410,9 @@ fn mends_by_itself(failure: &Failure) -> bool {
 }
 
 /// The codes of failures whose cause lies outside the project.
-pub(super) const OUTSIDE: [&str; 27] = [
+pub(super) const OUTSIDE: [&str; 29] = [
     "wharf::build::no_base",
+    "wharf::build::no_space",
     "wharf::cleanup::journal",
     "wharf::cluster::not_written",
     "wharf::cluster::slow",
@@ -412,6 +422,7 @@ pub(super) const OUTSIDE: [&str; 27] = [
     "wharf::deploy::pending",
     "wharf::docker::broken",
     "wharf::docker::no_permission",
+    "wharf::docker::no_space",
     "wharf::docker::timed_out",
     "wharf::docker::unreachable",
     "wharf::engine::read_only",

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace as ApiNamespace, Pod};
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::wait::{await_condition, conditions};
@@ -19,7 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::model::{Namespace, ReleaseName, WorkloadKind, WorkloadRef};
 use crate::observe::crash::{self, News};
-use crate::observe::pod::last_crash;
+use crate::observe::pod::{PodState, judge, last_crash, probation};
 use crate::observe::scene::{Scene, Seen};
 use crate::observe::workload::{owner_among, workloads};
 use crate::report::{ReleaseNews, Report, Reporter};
@@ -33,11 +34,20 @@ struct Expected {
     workloads: BTreeMap<WorkloadRef, Option<i32>>,
 }
 
+/// What the loop should know of, besides what a person is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sight {
+    /// Somebody deleted this namespace with workloads in it, and it is gone.
+    Lost(Namespace),
+    /// A pod of this release has become ready that was not.
+    Recovered(ReleaseName),
+}
+
 /// Tells what happens to workloads until it is dropped.
 #[derive(Debug)]
 pub struct Lookout {
     releases: watch::Sender<BTreeMap<ReleaseName, Expected>>,
-    lost_rx: mpsc::Receiver<Namespace>,
+    sight_rx: mpsc::Receiver<Sight>,
     task: JoinSet<()>,
 }
 
@@ -47,7 +57,7 @@ impl Lookout {
     pub fn start(scene: &Scene, reporter: &Reporter) -> Self {
         let (releases, releases_rx) = watch::channel(BTreeMap::new());
         // Full, it holds up the news until the loop has taken one.
-        let (lost_tx, lost_rx) = mpsc::channel(8);
+        let (sight_tx, sight_rx) = mpsc::channel(8);
         let mut task = JoinSet::new();
         let watching = Watching {
             scene: scene.clone(),
@@ -55,18 +65,18 @@ impl Lookout {
             known: BTreeMap::new(),
             restarts: BTreeMap::new(),
             places: BTreeSet::new(),
+            unready: BTreeSet::new(),
             going: BTreeSet::new(),
             answers: FuturesUnordered::new(),
         };
-        task.spawn(watching.run(releases_rx, lost_tx));
-        Self { releases, lost_rx, task }
+        task.spawn(watching.run(releases_rx, sight_tx));
+        Self { releases, sight_rx, task }
     }
 
-    /// The next namespace that somebody deleted with a release in it, once it is gone. Safe to drop
-    /// at any time.
-    pub async fn lost(&mut self) -> Namespace {
-        match self.lost_rx.recv().await {
-            Some(namespace) => namespace,
+    /// What is seen next. Safe to drop at any time.
+    pub async fn next(&mut self) -> Sight {
+        match self.sight_rx.recv().await {
+            Some(sight) => sight,
             None => std::future::pending().await,
         }
     }
@@ -125,6 +135,8 @@ struct Watching {
     restarts: BTreeMap<String, i32>,
     /// Namespaces of which it is asked whether they are deleted.
     places: BTreeSet<Namespace>,
+    /// Pods that are not ready, by UID.
+    unready: BTreeSet<String>,
     /// Namespaces that are being deleted, told so already.
     going: BTreeSet<Namespace>,
     /// What the server is being asked.
@@ -145,7 +157,7 @@ impl Watching {
     async fn run(
         mut self,
         mut releases_rx: watch::Receiver<BTreeMap<ReleaseName, Expected>>,
-        lost_tx: mpsc::Sender<Namespace>,
+        sight_tx: mpsc::Sender<Sight>,
     ) {
         let mut changes = self.scene.changes();
         let scene = self.scene.clone();
@@ -156,19 +168,25 @@ impl Watching {
             reports.extend(self.news(&releases).into_iter().map(|news| news.report(&scene)));
             self.tell_drift(&releases);
             self.watch_places(&releases);
+            for release in self.recovered(&releases) {
+                if sight_tx.send(Sight::Recovered(release)).await.is_err() {
+                    return;
+                }
+            }
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { return },
                 changed = releases_rx.changed() => if changed.is_err() { return },
                 Some(report) = reports.next() => self.reporter.tell(report),
                 Some(answer) = self.answers.next() => {
                     if let Some(lost) = self.hear(answer, &releases)
-                        && lost_tx.send(lost).await.is_err()
+                        && sight_tx.send(Sight::Lost(lost)).await.is_err()
                     {
                         return;
                     }
                 }
                 // A pod that has recovered is believed after a while, in which nothing changes.
-                () = tokio::time::sleep(RECOVERY), if self.scene.ledger().has_any() => {}
+                () = tokio::time::sleep(RECOVERY),
+                    if self.scene.ledger().has_any() || !self.unready.is_empty() => {}
             }
         }
     }
@@ -184,6 +202,35 @@ impl Watching {
             news.extend(crash::news(&self.scene, namespace, &seen, &all));
         }
         news
+    }
+
+    /// Releases of which a pod has become ready since the last look.
+    fn recovered(&mut self, releases: &BTreeMap<ReleaseName, Expected>) -> BTreeSet<ReleaseName> {
+        let mut recovered = BTreeSet::new();
+        let mut unready = BTreeSet::new();
+        for (name, release) in releases {
+            let workloads: BTreeSet<WorkloadRef> = release.workloads.keys().cloned().collect();
+            let namespaces: BTreeSet<_> = workloads.iter().map(|one| &one.namespace).collect();
+            for seen in namespaces.into_iter().map(|one| Seen::look(&self.scene, one)) {
+                let pods = seen.pods.iter().filter(|pod| owner_among(pod, &workloads).is_some());
+                for pod in pods {
+                    let uid = pod.uid().unwrap_or_default();
+                    match judge(pod, &seen) {
+                        PodState::Going => {}
+                        PodState::Ready | PodState::Succeeded
+                            if probation(pod, Timestamp::now()).is_none() =>
+                        {
+                            if self.unready.contains(&uid) {
+                                recovered.insert(name.clone());
+                            }
+                        }
+                        _ => _ = unready.insert(uid),
+                    }
+                }
+            }
+        }
+        self.unready = unready;
+        recovered
     }
 
     /// Crashes that were over before anybody looked.

@@ -36,7 +36,7 @@ mod workload;
 pub use error::{Broken, ObserveError};
 pub use forward::{OpenForward, open as open_forward};
 pub use logs::{LogStart, LogTail, read_logs};
-pub use lookout::Lookout;
+pub use lookout::{Lookout, Sight};
 pub use moments::{Milestone, Moment, Moments};
 pub use scene::Scene;
 pub use settle::{Settling, settle};

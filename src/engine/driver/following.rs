@@ -11,7 +11,9 @@ use tokio::sync::mpsc;
 use crate::model::{
     Forward, Generation, ImageRef, LogFilter, Namespace, Project, Release, ReleaseName, WorkloadRef,
 };
-use crate::observe::{self, LogStart, LogTail, Lookout, Milestone, Moment, Moments, OpenForward};
+use crate::observe::{
+    self, LogStart, LogTail, Lookout, Milestone, Moment, Moments, OpenForward, Sight,
+};
 use crate::report::{ForwardNews, Report, Reporter};
 
 use super::super::{Event, Goal, Request};
@@ -102,9 +104,9 @@ impl Following {
     /// The next thing that happens by itself. Safe to drop at any time.
     pub(super) async fn next(&mut self, project: &Project, stopwatch: &Stopwatch) -> Event {
         let (lookout, moments, placed) = (&mut self.lookout, &mut self.moments, &self.placed);
-        let lost = async {
+        let seen = async {
             match lookout {
-                Some(lookout) => lookout.lost().await,
+                Some(lookout) => lookout.next().await,
                 None => std::future::pending().await,
             }
         };
@@ -123,12 +125,15 @@ impl Following {
                 self.changed = Box::pin(std::future::pending());
                 event
             }
-            namespace = lost => {
-                let releases = project.releases.values();
-                let in_it = |release: &&Release| self.house.namespace_of(release) == namespace;
-                let releases = releases.filter(in_it).map(|release| release.name.clone()).collect();
-                Event::Lost { namespace, releases }
-            }
+            sight = seen => match sight {
+                Sight::Recovered(release) => Event::Recovered { release },
+                Sight::Lost(namespace) => {
+                    let releases = project.releases.values();
+                    let in_it = |release: &&Release| self.house.namespace_of(release) == namespace;
+                    let releases = releases.filter(in_it).map(|release| release.name.clone());
+                    Event::Lost { releases: releases.collect(), namespace }
+                }
+            },
         }
     }
 

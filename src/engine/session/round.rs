@@ -48,6 +48,13 @@ impl Session {
         }
     }
 
+    /// Opens a round that nobody asked for.
+    pub(super) fn open_quiet_round(&mut self, effects: &mut Vec<Effect>) {
+        let was_open = self.round.open;
+        self.open_round(None, effects);
+        self.round.quiet |= !was_open;
+    }
+
     /// What follows is news, whatever it leads to.
     pub(super) fn tell_at_once(&mut self, effects: &mut Vec<Effect>) {
         self.round.told = true;
