@@ -254,7 +254,10 @@ async fn failures_point_at_the_line() {
         failed.what,
         "base image `no-such.invalid/base:1` of `wharf-test/failing` cannot be found"
     );
-    assert_eq!(failed.help, ["try it: `docker pull no-such.invalid/base:1`; once it is there, the build goes on"]);
+    assert_eq!(
+        failed.help,
+        ["try it: `docker pull no-such.invalid/base:1`; once it is there, the build goes on"]
+    );
 }
 
 #[tokio::test]

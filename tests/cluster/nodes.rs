@@ -122,6 +122,32 @@ fn three_nodes_get_what_each_lacks() {
     assert_eq!([stamp(nodes[0]), stamp(nodes[2])], before, "these had it and were left alone");
     assert_eq!(wharf.told("web", "built"), 2, "the Engine has it, so nothing is built");
     wait_for("the old content on every node", || (cluster.pods(&project) == first).then_some(()));
+
+    // A node whose disk is full takes no image; the others' pods go on as they are.
+    let ingest = "/var/lib/containerd/io.containerd.content.v1.content/ingest";
+    let fill = format!(
+        "mount -t tmpfs -o size=4k none {ingest}; head -c 9000 /dev/zero >{ingest}/ballast || true"
+    );
+    on(nodes[2], &fill);
+    project.edit("www/index.html", "first", "third");
+    let told = wharf
+        .next("that the disk is full", |told| (told["news"] == "failed").then(|| told.clone()));
+    let lines = [&told["what"], &told["help"][0], &told["help"][1], &told["code"]];
+    let lines = lines.map(|line| line.as_str().unwrap_or_default()).join("\n");
+    let tag = regex::Regex::new("web:[0-9a-f]{16}").expect("it is a pattern");
+    insta::assert_snapshot!(tag.replace_all(&lines, "web:TAG"), @r"
+    node `wharf-test-3-worker2` has no space left for `web:TAG`
+    see what fills it: `docker exec wharf-test-3-worker2 df -h`
+    remove unused images: `docker exec wharf-test-3-worker2 crictl rmi --prune`
+    wharf::load::no_space
+    ");
+    assert_ne!(wharf.round(), 0);
+    assert_eq!(cluster.pods(&project), first);
+    // It goes on by itself once there is room.
+    on(nodes[2], &format!("umount {ingest}"));
+    delivered(&mut wharf);
+    assert_eq!(wharf.round(), 0);
+    assert_eq!(wharf.told("web", "failed"), 1);
     assert_eq!(wharf.interrupt(), Some(0));
 }
 

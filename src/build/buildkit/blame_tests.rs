@@ -89,7 +89,8 @@ fn a_commands_two_streams_are_shown_in_the_order_of_writing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
     let tell = |_| {};
-    let mut progress = Progress::new(&tell, &path, crate::build::buildkit::hidden::Hidden::default());
+    let mut progress =
+        Progress::new(&tell, &path, crate::build::buildkit::hidden::Hidden::default());
     let vertex = Vertex {
         digest: "run".to_owned(),
         name: "[2/2] RUN make".to_owned(),

@@ -4,12 +4,13 @@
 use std::process::{Command, Stdio};
 
 use super::{failure, failures, filtered, mended, times_told};
-use crate::support::{Project, Wharf, kubectl, output, wait_for};
+use crate::support::{Project, Wharf, bring, kubectl, output, wait_for};
 
 #[test]
 #[ignore = "needs a cluster"]
 fn what_the_cluster_refuses_and_what_a_killed_helm_leaves() {
     let project = Project::web();
+    bring("busybox:1.36");
     project.write("extra/map.yaml", &map("key: value"));
     project.write("wharf.yaml", CONFIG);
     project.write("chart/templates/migrate.yaml", HOOK);

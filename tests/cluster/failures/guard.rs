@@ -120,6 +120,91 @@ fn the_way_to_the_cluster_is_mended_step_by_step() {
 
 #[test]
 #[ignore = "needs a cluster"]
+fn a_context_that_was_mistyped_is_not_waited_for() {
+    let project = Project::web();
+    let path = project.home().join("kubeconfig");
+    let known = kubeconfig();
+    write(&path, &known);
+    let typo = text(&known, "/contexts/0/name").replacen("kind", "knid", 1);
+    let mut wharf = Wharf::start_with(&project, &["dev", "--context", &typo], |command| {
+        command.env("KUBECONFIG", &path);
+    });
+    assert_eq!(wharf.wait().code(), Some(2));
+    let told = wharf.reports().into_iter().find(|told| told["report"] == "failed");
+    insta::assert_snapshot!(super::shown(&told.expect("it is told"), &project), @r"
+    error: the kubeconfig has no context `knid-wharf-test`
+    help: did you mean `kind-wharf-test`?
+    [wharf::cluster::no_such_context]
+    ");
+}
+
+#[test]
+#[ignore = "needs a cluster"]
+fn a_cluster_that_looks_remote_is_used_once_it_is_allowed() {
+    let project = Project::web();
+    let path = project.home().join("kubeconfig");
+    let config = "images: {web: {}}\nreleases: {web: {chart: chart}}\nforward: [service/web]\n";
+    project.write("wharf.yaml", config);
+    // As a cloud's: neither the name nor the address says that it is a cluster of this machine.
+    let mut known = kubeconfig();
+    let address =
+        kubectl(&["get", "nodes", "-o", "jsonpath={.items[0].status.addresses[0].address}"]);
+    set(&mut known, "/contexts/0/name", "shop-eu");
+    set(&mut known, "/current-context", "shop-eu");
+    set(&mut known, "/clusters/0/cluster/server", &format!("https://{address}:6443"));
+    write(&path, &known);
+    let with = |args: &[&str]| {
+        Wharf::start_with(&project, args, |command| {
+            command.env("KUBECONFIG", &path);
+        })
+    };
+    let mut wharf = with(&["dev"]);
+    let told = failure(&mut wharf, &project).replace(&address, "ADDRESS");
+    insta::assert_snapshot!(told, @r#"
+    error: context `shop-eu` is not a local cluster, and nobody allowed it
+      it leads to https://ADDRESS:6443
+    help: allow it this once: `--context shop-eu`
+    help: allow it always: `cluster: {allow: ["shop-eu"]}` in wharf.yaml
+    [wharf::cluster::not_allowed]
+    "#);
+    let namespace = || kubectl(&["get", "namespace", project.namespace(), "--ignore-not-found"]);
+    assert_eq!(namespace(), "", "nothing was done there");
+    project.write("wharf.yaml", &format!("{config}cluster: {{allow: [\"shop-*\"]}}\n"));
+    let port = wharf.port("service/web");
+    mended(&mut wharf);
+    let page = project.read("www/index.html");
+    wait_for("the page", || (get(port, "/")? == page).then_some(()));
+    assert_eq!(wharf.interrupt(), Some(0));
+
+    project.write("wharf.yaml", config);
+    let mut wharf = with(&["deploy", "--context", "shop-eu"]);
+    assert_eq!(wharf.wait().code(), Some(0), "{:?}", wharf.reports());
+    let mut wharf = with(&["delete"]);
+    assert_eq!(wharf.wait().code(), Some(2), "it must be allowed for this too");
+    let mut wharf = with(&["delete", "--context", "shop-eu"]);
+    assert_eq!(wharf.wait().code(), Some(0), "{:?}", wharf.reports());
+
+    // The cluster of the same name on another machine: its nodes are not this Engine's.
+    let proxy = Proxy::start();
+    let mut api = StandIn::tcp(proxy.address.parse().expect("it is an address"));
+    known["clusters"][0]["cluster"] = json!({"server": format!("http://{}", api.address())});
+    write(&path, &known);
+    let id = kubectl(&["get", "nodes", "-o", "jsonpath={.items[0].status.nodeInfo.machineID}"]);
+    api.change(&id, &"0".repeat(id.len()));
+    let mut wharf = with(&["dev"]);
+    insta::assert_snapshot!(failure(&mut wharf, &project), @r"
+    web  failed: kind cluster `wharf-test` of this Docker Engine is not the one that the context leads to
+      container `wharf-test-control-plane` is no node of it, so no image goes there
+    help: point DOCKER_HOST at the Engine that runs it, or name a `registry`
+    [wharf::load::other_cluster]
+    ");
+    assert_ne!(wharf.round(), 0);
+    assert_eq!(wharf.told("web", "delivered"), 0);
+    assert_eq!(wharf.interrupt(), Some(0));
+}
+
+#[test]
+#[ignore = "needs a cluster"]
 fn another_cluster_behind_the_same_address_is_left_alone() {
     let project = Project::hello();
     let proxy = Proxy::start();

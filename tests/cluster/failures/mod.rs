@@ -4,6 +4,7 @@
 mod building;
 mod charts;
 mod deploying;
+mod disk;
 mod guard;
 mod rendering;
 mod settling;

@@ -1,24 +1,28 @@
 //! Failures of what was deployed: it is in the cluster and does not become ready.
 
 use super::{failures, mended, times_told};
-use crate::support::{Project, Wharf, kubectl};
+use crate::support::{Project, Wharf, bring, kubectl, part};
 
 /// Each release, and what keeps its pod from being ready.
-const BROKEN: [(&str, &str); 9] = [
+const BROKEN: [(&str, &str); 11] = [
     ("crash", "command: [sh, -c, \"echo opening the database; echo no DATABASE_URL; exit 4\"]"),
     ("host", "image: no-such.invalid/team/worker:1"),
     ("never", "image: worker:1, imagePullPolicy: Never"),
+    ("lacking", "image: REGISTRY/acme/lacking:1"),
     ("node", "nodeSelector: {disk: fast}"),
     ("memory", "resources: {requests: {memory: 900Gi}}"),
     ("probe", "readinessProbe: {httpGet: {port: 80, path: /ready}, periodSeconds: 1}"),
     ("claim", "volume: fast-ssd"),
     ("key", "env: [{name: URL, valueFrom: {configMapKeyRef: {name: settings, key: ulr}}}]"),
+    ("login", "env: [{name: URL, valueFrom: {secretKeyRef: {name: login, key: pasword}}}]"),
     ("secret", "envFrom: [{secretRef: {name: passwords}}]"),
 ];
 
 #[test]
 #[ignore = "needs a cluster"]
 fn what_is_deployed_and_does_not_become_ready() {
+    bring("busybox:1.36");
+    let registry = part("registry").remove("WHARF_REGISTRY").expect("it is exported");
     let project = Project::of("broken", &[]);
     let releases = BROKEN.map(|(name, _)| match name {
         // Whoever waits for ever is told what for, and that its time is over.
@@ -27,17 +31,18 @@ fn what_is_deployed_and_does_not_become_ready() {
     });
     project.write("wharf.yaml", &format!("manifests:\n{}", releases.concat()));
     for (name, fault) in BROKEN {
-        project.write(&format!("{name}.yaml"), &worker(name, fault));
+        project
+            .write(&format!("{name}.yaml"), &worker(name, &fault.replace("REGISTRY", &registry)));
     }
     let mut wharf = Wharf::start(&project, &["dev"]);
     let pod = regex::Regex::new(r"-[0-9a-f]{6,10}-[a-z0-9]{5}\b").expect("it is a pattern");
     let address = regex::Regex::new(r"\b10\.\d+\.\d+\.\d+\b").expect("it is a pattern");
-    let server = regex::Regex::new(r"lookup (\S+)( on \S+)?: ").expect("it is a pattern");
+    let cluster = kubectl(&["config", "current-context"]).trim().replace("kind-", "");
     let told = failures(&mut wharf, &project, BROKEN.len());
     let shown = |name: &str| {
         let text = pod.replace_all(&told[name], "-POD");
-        let text = address.replace_all(&text, "ADDRESS");
-        server.replace(&text, "lookup $1: ").into_owned()
+        let text = text.replace(&cluster, "CLUSTER");
+        address.replace_all(&text, "ADDRESS").into_owned()
     };
     insta::assert_snapshot!(shown("crash"), @r"
     crash  failed: deployment/crash: container `crash` exited with code 4
@@ -46,13 +51,21 @@ fn what_is_deployed_and_does_not_become_ready() {
     [wharf::observe::crash_loop]
     ");
     insta::assert_snapshot!(shown("host"), @r#"
-    host  failed: deployment/host: container `host`: image `no-such.invalid/team/worker:1` cannot be pulled: failed to do request: Head "https://no-such.invalid/v2/team/worker/manifests/1": dial tcp: lookup no-such.invalid: no such host
+    host  failed: deployment/host: container `host`: image `no-such.invalid/team/worker:1` cannot be pulled: no-such.invalid is out of reach: no such host
     help: check the name of `no-such.invalid/team/worker:1`, and whether the node reaches its registry; if the project builds it, name it as an image in wharf.yaml
+    help: if Docker has it, bring it to the nodes: `kind load docker-image no-such.invalid/team/worker:1 --name CLUSTER`
     [wharf::observe::image_not_pulled]
     "#);
+    insta::assert_snapshot!(shown("lacking"), @r"
+    lacking  failed: deployment/lacking: container `lacking`: image `127.0.0.1:PORT/acme/lacking:1` cannot be pulled: not found
+    help: check the name and tag of `127.0.0.1:PORT/acme/lacking:1`; if the project builds it, name it as an image in wharf.yaml
+    help: if Docker has it, bring it to the nodes: `kind load docker-image 127.0.0.1:PORT/acme/lacking:1 --name CLUSTER`
+    [wharf::observe::image_not_pulled]
+    ");
     insta::assert_snapshot!(shown("never"), @r"
     never  failed: deployment/never: container `never`: image `worker:1` is not on the node, and `imagePullPolicy: Never` forbids to pull it
     help: name an image that the project builds, or use `IfNotPresent`
+    help: if Docker has it, bring it to the nodes: `kind load docker-image worker:1 --name CLUSTER`
     [wharf::observe::image_not_pulled]
     ");
     insta::assert_snapshot!(shown("node"), @r"
@@ -73,13 +86,18 @@ fn what_is_deployed_and_does_not_become_ready() {
     "#);
     insta::assert_snapshot!(shown("claim"), @r#"
     claim  failed: claim/data is unbound: storageclass.storage.k8s.io "fast-ssd" not found
-      deployment/claim: claim `data` is unbound: storageclass.storage.k8s.io "fast-ssd" not found
+      deployment/claim waits for it
     help: name an existing class in `spec.storageClassName` of claim `data`: `kubectl get storageclass`
     [wharf::observe::unbound_claim]
     "#);
     insta::assert_snapshot!(shown("key"), @r"
     key  failed: deployment/key: container `key` cannot start: couldn't find key ulr in ConfigMap NAMESPACE/settings
     help: add `ulr` to it, or name a key that it has: `kubectl describe configmap settings -n NAMESPACE`
+    [wharf::observe::missing]
+    ");
+    insta::assert_snapshot!(shown("login"), @r"
+    login  failed: deployment/login: container `login` cannot start: couldn't find key pasword in Secret NAMESPACE/login
+    help: add `pasword` to it, or name a key that it has: `kubectl describe secret login -n NAMESPACE`
     [wharf::observe::missing]
     ");
     insta::assert_snapshot!(shown("secret"), @r#"
@@ -95,6 +113,14 @@ fn what_is_deployed_and_does_not_become_ready() {
     let crash = crash.expect("the crash is told");
     insta::assert_snapshot!(crash["what"].as_str().unwrap_or_default(), @"exited with code 4");
     assert_eq!(crash["last_lines"], serde_json::json!(["opening the database", "no DATABASE_URL"]));
+
+    // What somebody else puts right is noticed without a save.
+    let add = "{\"stringData\": {\"pasword\": \"x\"}}";
+    kubectl(&["patch", "secret", "login", "-n", project.namespace(), "--type=merge", "-p", add]);
+    wharf.next("that the key is there", |told| {
+        (told["name"] == "login" && told["news"] == "live").then_some(())
+    });
+    assert_eq!(wharf.round(), BROKEN.len() as u64 - 1);
 
     for (name, _) in BROKEN {
         project.write(&format!("{name}.yaml"), &worker(name, ""));
@@ -136,6 +162,9 @@ fn worker(name: &str, fault: &str) -> String {
     let settings = match name {
         "key" => {
             "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {url: x}\n"
+        }
+        "login" => {
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {password: x}\n"
         }
         _ => "",
     };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{failure, mended, times_told};
-use crate::support::{Project, StandIn, Wharf, get, output, wait_for};
+use crate::support::{Project, StandIn, Wharf, get, kubectl, output, wait_for};
 
 #[test]
 #[ignore = "needs a cluster"]
@@ -113,8 +113,11 @@ fn without_watches(script: &str) -> String {
 
 #[test]
 #[ignore = "needs a cluster"]
-fn the_state_directory_is_read_only_then_full() {
+fn the_state_directory_is_read_only_and_full_at_the_start_and_in_between() {
     let project = Project::hello();
+    let config = "images:\n  hello: {context: .}\nreleases:\n  hello: {chart: chart}\n\
+                  forward: [service/hello]\n";
+    project.write("wharf.yaml", config);
     let state = project.home().join("state");
     std::fs::create_dir(&state).expect("a folder can be made");
     let shown = state.display();
@@ -138,9 +141,51 @@ fn the_state_directory_is_read_only_then_full() {
     [wharf::files::unwritable]
     ");
     inside(&wharf, &format!("rm {shown}/ballast"));
+    let port = wharf.port("service/hello");
     mended(&mut wharf);
     assert_eq!(times_told(&wharf, "wharf::files::unwritable"), 2);
+
+    // In between: what needs no new way back goes on, what does is not done before that is kept.
+    let fill =
+        format!("head -c 2000000 /dev/zero > {shown}/ballast 2> {shown}/../tmp/full || true");
+    inside(&wharf, &fill);
+    project.edit("app.py", "hello from wharf", "hello again");
+    wait_for("the edit", || (get(port, "/")? == "hello again").then_some(()));
+    project.write("extra.yaml", &(0..60).map(map).collect::<String>());
+    project.write("wharf.yaml", &format!("{config}manifests: {{extra: extra.yaml}}\n"));
+    insta::assert_snapshot!(failure(&mut wharf, &project), @r"
+    extra  failed: the journal cannot be kept
+      HOME/STATE/hello/journal.jsonl could not be written
+      No space left on device (os error 28)
+    help: free some disk: `df -h`
+    [wharf::cleanup::journal]
+    ");
+    assert_ne!(wharf.round(), 0);
+    let made = || {
+        let all = kubectl(&["get", "configmap", "-n", project.namespace(), "-o", "name"]);
+        all.lines().filter(|name| name.starts_with("configmap/extra-")).count()
+    };
+    assert_eq!(made(), 0, "nothing is made that could not be taken back");
+    inside(&wharf, &format!("rm {shown}/ballast"));
+    mended(&mut wharf);
+    assert_eq!(times_told(&wharf, "wharf::cleanup::journal"), 1);
+    assert_eq!(made(), 60);
+
+    // What was opened before it became read-only can still be written to.
+    inside(&wharf, &format!("mount --bind {shown} {shown}; mount -o remount,bind,ro {shown}"));
+    project.edit("app.py", "hello again", "hello once more");
+    wait_for("the edit", || (get(port, "/")? == "hello once more").then_some(()));
+    project.write("extra.yaml", &(0..61).map(map).collect::<String>());
+    wait_for("one more object", || (made() == 61).then_some(()));
+    for line in inside(&wharf, &format!("cat {shown}/wharf/*/journal.jsonl")).lines() {
+        let line: Result<serde_json::Value, _> = serde_json::from_str(line);
+        assert!(line.is_ok(), "none is cut short: {line:?}");
+    }
+    inside(&wharf, &format!("umount {shown}"));
+    let failures = wharf.reports().into_iter().filter(super::is_failure).count();
+    assert_eq!(failures, 3, "each was told once");
     assert_eq!(wharf.interrupt(), Some(0));
+    assert_eq!(made(), 0, "and they were taken back");
 }
 
 #[test]
@@ -175,18 +220,22 @@ fn a_typo_in_the_configuration_while_running() {
         .write("wharf.yaml", &good.replace("{chart: chart}", "{chart: chart, values: [a.yaml]}"));
     mended(&mut wharf);
     let replicas = ["get", "deployment", "hello", "-n", project.namespace(), "-o"];
-    let replicas =
-        crate::support::kubectl(&[&replicas[..], &["jsonpath={.spec.replicas}"]].concat());
+    let replicas = kubectl(&[&replicas[..], &["jsonpath={.spec.replicas}"]].concat());
     assert_eq!(replicas, "2", "the difference was applied");
     assert_eq!(times_told(&wharf, "wharf::config::unknown_key"), 1);
     assert_eq!(wharf.interrupt(), Some(0));
 }
 
+/// One of many objects: the way back from all of them takes more than a page of the disk.
+fn map(number: usize) -> String {
+    format!("---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: extra-{number}}}\n")
+}
+
 /// Runs a command in the namespaces of a wharf that was started apart.
-fn inside(wharf: &Wharf, command: &str) {
+fn inside(wharf: &Wharf, command: &str) -> String {
     let id = wharf.id().to_string();
     let enter = ["-t", &id, "--user", "--mount", "--preserve-credentials", "sh", "-c", command];
-    output("nsenter", &enter);
+    output("nsenter", &enter)
 }
 
 /// The local port that the project's service asks for.

@@ -85,6 +85,13 @@ pub(crate) fn kubectl(args: &[&str]) -> String {
     output("kubectl", args)
 }
 
+/// Brings an image that the Engine has into the nodes, as if they had pulled it.
+pub(crate) fn bring(image: &str) {
+    let cluster = kubectl(&["config", "current-context"]);
+    let cluster = cluster.trim().trim_start_matches("kind-");
+    output("kind", &["load", "docker-image", image, "--name", cluster]);
+}
+
 /// What a server on 127.0.0.1 answers to `GET path`; `None` while it does not answer with 200.
 pub(crate) fn get(port: u16, path: &str) -> Option<String> {
     use std::io::{BufRead as _, BufReader, Read as _, Write as _};

@@ -111,9 +111,7 @@ impl Project {
             let text = project.read(path);
             project.write(path, &format!("{text}{mark} {}\n", project.namespace));
         }
-        let cluster = super::kubectl(&["config", "current-context"]);
-        let cluster = cluster.trim().trim_start_matches("kind-");
-        super::output("kind", &["load", "docker-image", "postgres:15", "--name", cluster]);
+        super::bring("postgres:15");
         project
     }
 
