@@ -117,6 +117,7 @@ impl Bed {
                 source,
                 after: Default::default(),
                 wait: WaitRule { ready: true, timeout: Duration::from_secs(60) },
+                alterations: wharf::model::Alterations::default(),
                 hooks: wharf::model::Hooks::default(),
             },
             namespace: self.namespace.clone(),

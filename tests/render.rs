@@ -139,6 +139,7 @@ fn release(source: ReleaseSource) -> Release {
         source,
         after: BTreeSet::new(),
         wait: WaitRule::default(),
+        alterations: wharf::model::Alterations::default(),
         hooks: wharf::model::Hooks::default(),
     }
 }
@@ -560,7 +561,9 @@ async fn helm_runs_wharf_as_its_post_renderer() {
         let folder = case.folder.path().join("a folder");
         let wharf = Path::new(env!("CARGO_BIN_EXE_wharf"));
         let scope = case.scope_with(tools.clone());
-        let made = render::post_renderer(&scope, wharf, &folder, &case.images).await.unwrap();
+        let made = render::post_renderer(&scope, wharf, &folder, &Default::default(), &case.images)
+            .await
+            .unwrap();
         let mut command = tools.command("helm").args(["template", "demo"]).arg(case.chart());
         command = match made {
             render::PostRenderer::Program { path, args } => {

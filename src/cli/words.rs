@@ -154,7 +154,7 @@ const FLAGS: &[(&str, &str, Takes, Becomes)] = &[
         "--resource-selector-rules-file",
         "",
         Value,
-        Told("images are replaced in every object that has one"),
+        Variable("SKAFFOLD_RESOURCE_SELECTOR_RULES_FILE"),
     ),
     ("--status-check-selectors", "", Value, Nothing),
     ("--loud", "", Switch, Nothing),
@@ -166,18 +166,8 @@ const FLAGS: &[(&str, &str, Takes, Becomes)] = &[
             "images are named by the tag of their content, and by their digest once they are pushed",
         ),
     ),
-    (
-        "--set",
-        "",
-        Value,
-        Refused("wharf sets no values of manifests: use a template, or Helm's values"),
-    ),
-    (
-        "--set-value-file",
-        "",
-        Value,
-        Refused("wharf sets no values of manifests: use a template, or Helm's values"),
-    ),
+    ("--set", "", Value, Variable("SKAFFOLD_SET")),
+    ("--set-value-file", "", Value, Variable("SKAFFOLD_SET_VALUE_FILE")),
     ("--yaml-only", "", Switch, Nothing),
     ("--enable-templating", "", Switch, Nothing),
     ("--protocols", "", Value, Nothing),
@@ -316,6 +306,13 @@ fn put(
             out.args.push(flag.into());
             out.args.extend(value.map(Into::into));
         }
+        // Each one adds to those before.
+        Variable(name @ "SKAFFOLD_SET") => {
+            let earlier = out.variables.iter().position(|(other, _)| other == name);
+            let earlier = earlier.map(|index| out.variables.remove(index).1);
+            let all = earlier.into_iter().chain(value).collect::<Vec<_>>().join("\n");
+            out.variables.push((name.to_owned(), all));
+        }
         Variable(name) => {
             out.variables.push((name.to_owned(), value.unwrap_or_else(|| "true".to_owned())));
         }
@@ -403,15 +400,15 @@ mod tests {
             pair("KUBECONFIG", "k"),
         ];
         assert_eq!(said.variables, expected);
+        let set = super::tests::said("wharf render --set a=b --set c=[d,e]").unwrap();
+        assert_eq!(set.variables, [pair("SKAFFOLD_SET", "a=b\nc=[d,e]")]);
         assert_eq!(said.args.len(), 2);
     }
 
     #[test]
     fn what_has_no_counterpart_is_answered() {
         assert!(said("wharf fix").unwrap_err().contains("any version is read as it is"));
-        assert!(
-            said("wharf render --set a=b").unwrap_err().contains("wharf does not have `--set`")
-        );
+        assert!(said("wharf run --compose-file x").unwrap_err().contains("no Compose files"));
         assert!(said("wharf dev --enable-rpc").unwrap().remarks[0].contains("`--json` reports"));
         assert_eq!(own("wharf --help"), "wharf --help");
     }

@@ -145,6 +145,26 @@ keys! {
         "rollbackOnFailure" rollback_on_failure: bool,
         /// Do not install the chart's `crds` folder.
         "skipCrds" skip_crds: bool,
+        /// Functions over all objects, in order: `set-namespace`, `set-labels`, `set-annotations`, `search-replace`, `set-enforcement-action`, `kubeval`.
+        "functions" functions: Vec<Spanned<FunctionEntry>>,
+        /// Which images are replaced in objects of a kind; in other kinds, all are.
+        "imageRules" image_rules: Vec<Spanned<ImageRuleEntry>>,
+    }
+
+    /// A function over the objects of a release.
+    FunctionEntry("a function") {
+        /// Which one, by its name in kpt's catalogue.
+        "name" name: String,
+        /// What it is given, such as the labels.
+        "with" with: Named<Text>,
+    }
+
+    /// Which images are replaced in objects of one kind.
+    ImageRuleEntry("an image rule") {
+        /// The kind and its group, such as `Deployment.apps` or `Pod`.
+        "kind" kind: String,
+        /// Paths such as `.spec.template.spec.containers.image`, lists left out; none: no image is replaced.
+        "paths" paths: Vec<Spanned<String>>,
     }
 
     /// When a release counts as live.
@@ -169,6 +189,12 @@ keys! {
         "wait" wait: WaitForm,
         /// Releases that must be live before this one is applied.
         "after" after: Vec<Spanned<String>>,
+        /// Functions over all objects, in order: `set-namespace`, `set-labels`, `set-annotations`, `search-replace`, `set-enforcement-action`, `kubeval`.
+        "functions" functions: Vec<Spanned<FunctionEntry>>,
+        /// Which images are replaced in objects of a kind; in other kinds, all are.
+        "imageRules" image_rules: Vec<Spanned<ImageRuleEntry>>,
+        /// Values for places that a comment marks: `# from-param: ${NAME}` or `# kpt-set: ${NAME}`.
+        "setters" setters: Named<Text>,
     }
 
     /// A set of manifests.
@@ -183,6 +209,12 @@ keys! {
         "wait" wait: WaitForm,
         /// Releases that must be live before this one is applied.
         "after" after: Vec<Spanned<String>>,
+        /// Functions over all objects, in order: `set-namespace`, `set-labels`, `set-annotations`, `search-replace`, `set-enforcement-action`, `kubeval`.
+        "functions" functions: Vec<Spanned<FunctionEntry>>,
+        /// Which images are replaced in objects of a kind; in other kinds, all are.
+        "imageRules" image_rules: Vec<Spanned<ImageRuleEntry>>,
+        /// Values for places that a comment marks: `# from-param: ${NAME}` or `# kpt-set: ${NAME}`.
+        "setters" setters: Named<Text>,
     }
 
     /// A local port, in full.

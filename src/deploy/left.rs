@@ -105,6 +105,7 @@ pub async fn put_back(
         source: ReleaseSource::Manifests(ManifestSource::Files(Vec::new())),
         after: std::collections::BTreeSet::new(),
         wait: WaitRule::default(),
+        alterations: crate::model::Alterations::default(),
         hooks: crate::model::Hooks::default(),
     };
     let mut found = look::look(scope, &release, namespace).await?;

@@ -43,6 +43,7 @@ fn plan(source: ReleaseSource, objects: &[(&str, &str)]) -> Plan {
             source,
             after: std::collections::BTreeSet::new(),
             wait: WaitRule::default(),
+            alterations: crate::model::Alterations::default(),
             hooks: crate::model::Hooks::default(),
         },
         namespace: namespace(),

@@ -49,6 +49,7 @@ pub(super) fn project() -> Project {
             source: ReleaseSource::Manifests(ManifestSource::Files(vec![])),
             after: after.iter().map(|other| release(other)).collect(),
             wait: WaitRule::default(),
+            alterations: crate::model::Alterations::default(),
             hooks: crate::model::Hooks::default(),
         };
         (release.name.clone(), release)

@@ -60,6 +60,7 @@ fn project(images: &str, releases: &str) -> Project {
             source: ReleaseSource::Helm(helm),
             after: after.into_iter().map(release).collect(),
             wait: WaitRule::default(),
+            alterations: crate::model::Alterations::default(),
             hooks: crate::model::Hooks::default(),
         };
         (release.name.clone(), release)

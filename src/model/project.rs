@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    ArtifactName, ContextName, Hooks, ImageRef, ImageText, Namespace, Platform, ProjectName,
-    ReleaseName, TagPattern,
+    Alterations, ArtifactName, ContextName, Hooks, ImageRef, ImageText, Namespace, Platform,
+    ProjectName, ReleaseName, TagPattern,
 };
 
 /// Everything that wharf was told, or inferred, about one project. Consistent by construction:
@@ -224,6 +224,9 @@ pub struct Release {
     pub wait: WaitRule,
     /// Commands around each deploy.
     pub hooks: Hooks,
+    /// What is done to what it renders to.
+    #[serde(default, skip_serializing_if = "Alterations::is_empty")]
+    pub alterations: Alterations,
 }
 
 /// What a release is installed from.

@@ -10,7 +10,7 @@ use crate::model::ArtifactName;
 use super::chart;
 use super::error::{AlwaysPulled, HardCodedHook, RenderError, Suggestion};
 use super::helm::Parts;
-use super::images::{self, FoundImage, Targets};
+use super::images::{FoundImage, Targets};
 use super::marks;
 use super::search::{Assignment, Expression};
 use super::values::{Step, ValuePath};
@@ -36,7 +36,7 @@ impl Known<'_> {
 /// Checks that each hook has its images already: Helm 3 lets nobody put them in afterwards.
 pub(super) fn hooks(parts: &Parts, known: Known<'_>, targets: &Targets) -> Result<(), RenderError> {
     for document in &parts.hooks {
-        for found in images::found_in(&document.value) {
+        for found in targets.found_in(&document.value) {
             if targets.correction(&found.image).is_none() {
                 continue;
             }
@@ -111,7 +111,7 @@ pub(super) fn pull_policies(
     targets: &Targets,
 ) -> Result<(), RenderError> {
     for document in parts.deployed() {
-        for found in images::found_in(&document.value) {
+        for found in targets.found_in(&document.value) {
             let Some(artifact) = targets.artifact_of(&found.image) else { continue };
             if found.pull_policy.as_deref() != Some("Always") {
                 continue;
@@ -177,7 +177,7 @@ pub(super) fn bears_digests(parts: &Parts, targets: &Targets) -> bool {
         marks::each_structural(&document.value, &mut |text| {
             is_clean &= !text.contains("@sha256");
         });
-        is_clean &= images::found_in(&document.value).iter().all(|found| {
+        is_clean &= targets.found_in(&document.value).iter().all(|found| {
             targets.correction(&found.image).is_none() || !is_mixed_up(found, targets)
         });
     }
@@ -195,7 +195,7 @@ fn is_mixed_up(found: &FoundImage, targets: &Targets) -> bool {
 pub(super) fn images_with_digests(parts: &Parts, targets: &Targets) -> BTreeSet<ArtifactName> {
     let mut with = BTreeSet::new();
     let mut without = BTreeSet::new();
-    for found in parts.deployed().flat_map(|document: &Document| images::found_in(&document.value))
+    for found in parts.deployed().flat_map(|document: &Document| targets.found_in(&document.value))
     {
         if let Some(artifact) = targets.artifact_of(&found.image) {
             let set = if found.image.contains('@') { &mut with } else { &mut without };

@@ -143,6 +143,26 @@ pub enum RenderError {
         /// The place, drawn.
         snippet: String,
     },
+    /// A function over the objects does not go through.
+    #[error("`{function}` over `{release}` does not go through: {why}")]
+    Function {
+        /// The release.
+        release: ReleaseName,
+        /// The function.
+        function: &'static str,
+        /// What is wrong.
+        why: String,
+    },
+    /// A value cannot be put where a comment marks the place.
+    #[error("`{}` cannot take its values: {why}", file.display())]
+    Setter {
+        /// The file.
+        file: PathBuf,
+        /// The line, from 1; 0 where it is the whole file.
+        line: usize,
+        /// What is wrong.
+        why: String,
+    },
     /// The same object stands twice.
     #[error("`{object}` is in `{first}` and in `{second}`")]
     Twice {
@@ -310,6 +330,14 @@ impl RenderError {
             Self::NotAnObject { missing, snippet, .. } => work("not_an_object")
                 .help(format!("every manifest needs `{missing}`"))
                 .snippet(snippet),
+            Self::Function { .. } => work("function"),
+            Self::Setter { file, line, .. } => {
+                let place = match line {
+                    0 => file.display().to_string(),
+                    line => format!("{}:{line}", file.display()),
+                };
+                work("setter").help(format!("see the comments in {place}"))
+            }
             Self::Twice { .. } => work("twice").help("keep one of the two"),
             Self::NoFiles { .. } => request("no_files")
                 .help("`manifests:` lists files or patterns such as `deploy/*.yaml`"),

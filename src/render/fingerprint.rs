@@ -51,6 +51,10 @@ pub fn fingerprint(release: &Release, namespace: &Namespace) -> Result<String, R
             }
         }
     }
+    // Nothing of it changes nothing, so that a release without any keeps its hash.
+    if !release.alterations.is_empty() {
+        hash.text(&serde_json::to_string(&release.alterations).unwrap_or_default());
+    }
     Ok(hex::encode(hash.0.finalize()))
 }
 

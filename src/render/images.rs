@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::model::{ArtifactName, ImageRef, WorkloadKind};
+use crate::model::{ArtifactName, ImageRef, ImageRule, WorkloadKind};
 
 /// One image reference in an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +29,29 @@ pub(super) struct FoundImage {
 pub(super) fn found_in(object: &Value) -> Vec<FoundImage> {
     let mut found = Vec::new();
     let Some(rule) = Rule::of(object) else { return found };
+    collect(object, &mut found, |map, tell| walk_map(map, "", rule, tell));
+    found
+}
+
+/// The values in `object` that stand at `paths`, whatever their keys are.
+fn found_at(object: &Value, paths: &[String]) -> Vec<FoundImage> {
+    let mut found = Vec::new();
+    collect(object, &mut found, |map, tell| walk_paths(map, "", paths, tell));
+    found
+}
+
+/// Tells of an image: its path, the map around it, the reference.
+type Tell<'t> = dyn FnMut(&str, &Map<String, Value>, &str) + 't;
+
+fn collect(
+    object: &Value,
+    found: &mut Vec<FoundImage>,
+    walk: impl FnOnce(&Map<String, Value>, &mut Tell<'_>),
+) {
     let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
     let name = format!("{}/{}", text("/kind").to_ascii_lowercase(), text("/metadata/name"));
     if let Value::Object(map) = object {
-        walk_map(map, "", rule, &mut |path, map, image| {
+        walk(map, &mut |path, map, image| {
             let beside = |key: &str| map.get(key).and_then(Value::as_str).map(str::to_owned);
             found.push(FoundImage {
                 object: name.clone(),
@@ -43,7 +62,41 @@ pub(super) fn found_in(object: &Value) -> Vec<FoundImage> {
             });
         });
     }
-    found
+}
+
+fn walk_paths(map: &Map<String, Value>, path: &str, paths: &[String], tell: &mut Tell<'_>) {
+    for (key, value) in map {
+        let here = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match value {
+            Value::String(image) if !image.is_empty() && is_at(&here, paths) => {
+                tell(&here, map, image);
+            }
+            Value::Object(map) => walk_paths(map, &here, paths, tell),
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    if let Value::Object(map) = item {
+                        walk_paths(map, &format!("{here}[{index}]"), paths, tell);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Whether `path`, its places in lists left out, is one of `paths`.
+pub(super) fn is_at(path: &str, paths: &[String]) -> bool {
+    let mut plain = String::from(".");
+    let mut is_inside = false;
+    for c in path.chars() {
+        match c {
+            '[' => is_inside = true,
+            ']' => is_inside = false,
+            c if !is_inside => plain.push(c),
+            _ => {}
+        }
+    }
+    paths.contains(&plain)
 }
 
 /// Which keys of an object hold images.
@@ -87,12 +140,7 @@ impl Rule {
     }
 }
 
-fn walk_map(
-    map: &Map<String, Value>,
-    path: &str,
-    rule: Rule,
-    tell: &mut impl FnMut(&str, &Map<String, Value>, &str),
-) {
+fn walk_map(map: &Map<String, Value>, path: &str, rule: Rule, tell: &mut Tell<'_>) {
     let parent = path.rsplit('.').next().unwrap_or_default();
     for (key, value) in map {
         if Rule::skips(key) {
@@ -108,12 +156,7 @@ fn walk_map(
     }
 }
 
-fn walk(
-    value: &Value,
-    path: &str,
-    rule: Rule,
-    tell: &mut impl FnMut(&str, &Map<String, Value>, &str),
-) {
+fn walk(value: &Value, path: &str, rule: Rule, tell: &mut Tell<'_>) {
     match value {
         Value::Object(map) => walk_map(map, path, rule, tell),
         Value::Array(items) => {
@@ -150,6 +193,7 @@ pub(super) fn full_repository(repository: &str) -> String {
 pub(super) struct Targets {
     by_repository: BTreeMap<String, ArtifactName>,
     image_by_artifact: BTreeMap<ArtifactName, ImageRef>,
+    rules: Vec<ImageRule>,
 }
 
 impl Targets {
@@ -163,7 +207,32 @@ impl Targets {
         for artifact in images.keys() {
             by_repository.insert(full_repository(artifact.as_str()), artifact.clone());
         }
-        Self { by_repository, image_by_artifact: images.clone() }
+        Self { by_repository, image_by_artifact: images.clone(), rules: Vec::new() }
+    }
+
+    /// The same, where images count in certain places only.
+    pub(super) fn with_rules(mut self, rules: &[ImageRule]) -> Self {
+        self.rules = rules.to_vec();
+        self
+    }
+
+    /// The only places of images in `object`; absent where they may stand anywhere.
+    pub(super) fn paths_in(&self, object: &Value) -> Option<&[String]> {
+        let text = |key: &str| object.get(key).and_then(Value::as_str).unwrap_or_default();
+        let kind = match text("apiVersion").split_once('/') {
+            Some((group, _)) => format!("{}.{group}", text("kind")),
+            None => text("kind").to_owned(),
+        };
+        let rule = self.rules.iter().find(|rule| rule.kind == kind)?;
+        Some(&rule.paths)
+    }
+
+    /// Every image reference in `object` that is to be looked at.
+    pub(super) fn found_in(&self, object: &Value) -> Vec<FoundImage> {
+        match self.paths_in(object) {
+            None => found_in(object),
+            Some(paths) => found_at(object, paths),
+        }
     }
 
     /// The artifact that `image` means, whatever its tag.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::error::RenderError;
 use super::helm::flattened;
+use super::setters;
 use super::snippet;
 use super::yaml::{self, Document, Duplicates};
 
@@ -75,12 +76,18 @@ pub(super) struct Manifest {
 }
 
 /// Reads every object of `files`; items of Lists on their own.
-pub(super) fn read(files: &[PathBuf]) -> Result<Vec<Manifest>, RenderError> {
+pub(super) fn read(
+    files: &[PathBuf],
+    setters: &BTreeMap<String, String>,
+) -> Result<Vec<Manifest>, RenderError> {
     let mut manifests = Vec::new();
     for file in files {
         let bytes = std::fs::read(file)
             .map_err(|source| RenderError::Unreadable { path: file.clone(), source })?;
-        manifests.extend(parse(file, &String::from_utf8_lossy(&bytes))?);
+        let text = setters::applied(&String::from_utf8_lossy(&bytes), setters);
+        let text =
+            text.map_err(|(line, why)| RenderError::Setter { file: file.clone(), line, why })?;
+        manifests.extend(parse(file, &text)?);
     }
     let mut place_by_object = BTreeMap::new();
     for Manifest { file, document } in &manifests {

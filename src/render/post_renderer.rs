@@ -7,13 +7,17 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::model::{ArtifactName, ImageRef};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model::{Alterations, ArtifactName, ImageRef, ReleaseName};
 use crate::tools::Tools;
 
 use super::error::RenderError;
 use super::images::Targets;
-use super::replace;
 use super::scope::RenderScope;
+use super::yaml::{self, Duplicates};
+use super::{functions, helm, replace};
 
 /// The plugin's name, for Helm 4.
 const PLUGIN: &str = "wharf-post-render";
@@ -54,6 +58,7 @@ pub async fn post_renderer(
     scope: &RenderScope,
     wharf: &Path,
     folder: &Path,
+    alterations: &Alterations,
     images: &BTreeMap<ArtifactName, ImageRef>,
 ) -> Result<PostRenderer, RenderError> {
     let helm = scope.helm().await?;
@@ -63,7 +68,8 @@ pub async fn post_renderer(
     };
     std::fs::create_dir_all(folder).map_err(failed(folder))?;
     let file = folder.join("images.json");
-    let json = serde_json::to_vec(images).unwrap_or_default();
+    let work = Work { images: images.clone(), alterations: alterations.clone() };
+    let json = serde_json::to_vec(&work).unwrap_or_default();
     std::fs::write(&file, json).map_err(failed(&file))?;
     if helm.major == 3 {
         let args = vec![POST_RENDER_COMMAND.to_owned(), file.display().to_string()];
@@ -120,9 +126,39 @@ fn link_plugins(tools: &Tools, plugins: &Path) {
 pub fn post_render(manifests: &str, file: &Path) -> Result<String, RenderError> {
     let unreadable = |source| RenderError::Unreadable { path: file.to_owned(), source };
     let bytes = std::fs::read(file).map_err(unreadable)?;
-    let images: BTreeMap<ArtifactName, ImageRef> =
-        serde_json::from_slice(&bytes).map_err(|error| unreadable(error.into()))?;
-    replaced(manifests, &images)
+    let work: Work = serde_json::from_slice(&bytes).map_err(|error| unreadable(error.into()))?;
+    let Work { images, alterations } = work;
+    if alterations.functions.is_empty() && alterations.images.is_empty() {
+        return replaced(manifests, &images);
+    }
+    altered(manifests, &images, &alterations)
+}
+
+/// What the post-renderer is to do, as it is written to its file.
+#[derive(Debug, Serialize, Deserialize)]
+struct Work {
+    images: BTreeMap<ArtifactName, ImageRef>,
+    alterations: Alterations,
+}
+
+/// `manifests` with `images` put in where they may be, and functions applied.
+fn altered(
+    manifests: &str,
+    images: &BTreeMap<ArtifactName, ImageRef>,
+    alterations: &Alterations,
+) -> Result<String, RenderError> {
+    let targets = Targets::new(images).with_rules(&alterations.images);
+    let documents = yaml::documents(manifests, Duplicates::LastCounts)
+        .map_err(|problem| RenderError::yaml(Path::new("stdin"), manifests, problem))?;
+    let objects = documents.into_iter().flat_map(|document| helm::flattened(document.value));
+    let mut objects: Vec<Value> = objects.collect();
+    objects.iter_mut().for_each(|object| replace::in_object(object, &targets));
+    functions::apply(&alterations.functions, objects.iter_mut()).map_err(|refusal| {
+        let functions::Refusal { function, why } = refusal;
+        let release = ReleaseName::parse("stdin").expect("`stdin` is a name");
+        RenderError::Function { release, function, why }
+    })?;
+    Ok(yaml::write(&objects))
 }
 
 /// `manifests` with `images` put in.

@@ -16,11 +16,11 @@ use super::checks;
 use super::error::RenderError;
 use super::fingerprint::fingerprint;
 use super::helm::{self, Parts, Purpose};
-use super::images::{self, Targets};
+use super::images::Targets;
 use super::scope::RenderScope;
 use super::search::{self, Answer, Digests, Question};
 use super::yaml::{self, Document};
-use super::{kustomize, manifests, replace, watched};
+use super::{functions, kustomize, manifests, replace, setters, watched};
 
 /// Which of the project's images a release uses, and how each gets its reference.
 ///
@@ -82,7 +82,7 @@ pub async fn uses(
     release: &Release,
     images: &BTreeMap<ArtifactName, ImageRef>,
 ) -> Result<Shape, RenderError> {
-    let targets = Targets::new(images);
+    let targets = targets_of(release, images);
     let fingerprint = fingerprint(release, &scope.namespace)?;
     let source = match &release.source {
         ReleaseSource::Helm(source) => source,
@@ -163,16 +163,18 @@ pub async fn render(
                 Some(plain) => kustomized(&plain.text, release)?,
                 None => plain_parts(scope, release, source).await?.0,
             };
-            (parts, None, Targets::new(images))
+            (parts, None, targets_of(release, images))
         }
     };
     let is_helm = values.is_some();
-    if is_helm && !scope.helm().await?.post_renders_hooks() {
+    let changes_hooks = !is_helm || scope.helm().await?.post_renders_hooks();
+    if !changes_hooks {
         checks::hooks(&parts, known(release, shape), &targets)?;
     }
     let mut corrected = false;
     for document in parts.objects.iter_mut().chain(&mut parts.hooks) {
-        let is_off = images::found_in(&document.value)
+        let is_off = targets
+            .found_in(&document.value)
             .iter()
             .any(|found| targets.correction(&found.image).is_some());
         if is_off {
@@ -180,6 +182,7 @@ pub async fn render(
             replace::in_object(&mut document.value, &targets);
         }
     }
+    alter(release, &mut parts, changes_hooks)?;
     if matches!(scope.delivery, Delivery::Load | Delivery::Shared) {
         checks::pull_policies(&parts, known(release, shape), &targets)?;
     }
@@ -198,12 +201,28 @@ pub async fn render(
         hooks,
         crds,
         values,
-        post_render: is_helm && corrected,
+        post_render: is_helm && (corrected || !release.alterations.functions.is_empty()),
         images,
         places,
         yaml,
         watched: watched::watched(release),
         fingerprint,
+    })
+}
+
+/// The project's images, where the release lets them be replaced.
+fn targets_of(release: &Release, images: &BTreeMap<ArtifactName, ImageRef>) -> Targets {
+    Targets::new(images).with_rules(&release.alterations.images)
+}
+
+/// Applies the release's functions.
+fn alter(release: &Release, parts: &mut Parts, with_hooks: bool) -> Result<(), RenderError> {
+    let Parts { objects, hooks, .. } = parts;
+    let hooks = hooks.iter_mut().take(if with_hooks { usize::MAX } else { 0 });
+    let all = objects.iter_mut().chain(hooks).map(|document| &mut document.value);
+    functions::apply(&release.alterations.functions, all).map_err(|refusal| {
+        let functions::Refusal { function, why } = refusal;
+        RenderError::Function { release: release.name.clone(), function, why }
     })
 }
 
@@ -255,7 +274,7 @@ async fn helm_parts(
         };
         helm::parts(&text, release)
     };
-    let targets = Targets::new(images);
+    let targets = targets_of(release, images);
     let values = overlay(&targets, Digests::InTags);
     let parts = rendered(&values).await;
     let is_pinned = images.values().any(|image| image.digest().is_some());
@@ -280,7 +299,7 @@ async fn helm_parts(
         let image = if kept.contains(name) { image } else { &without[name] };
         (name.clone(), image.clone())
     });
-    Ok((alone, Some(values_alone), Targets::new(&mixed.collect())))
+    Ok((alone, Some(values_alone), targets_of(release, &mixed.collect())))
 }
 
 /// Objects of a release that is no chart, and their text where a tool made it.
@@ -291,17 +310,40 @@ async fn plain_parts(
 ) -> Result<(Parts, Option<Arc<str>>), RenderError> {
     match source {
         ManifestSource::Kustomize(source) => {
+            refuse_setters(release, &source.folder)?;
             let text = kustomize::build(scope, release, source).await?;
             Ok((kustomized(&text, release)?, Some(text.into())))
         }
         ManifestSource::Files(globs) => {
-            let manifests = manifests::read(&manifests::files(globs)?)?;
+            let manifests =
+                manifests::read(&manifests::files(globs)?, &release.alterations.setters)?;
             let objects = manifests.into_iter().map(|manifest| Document {
                 source: Some(manifest.file.display().to_string()),
                 ..manifest.document
             });
             Ok((Parts { objects: objects.collect(), ..Parts::default() }, None))
         }
+    }
+}
+
+/// Refuses setters where kustomize would read the manifests before them.
+fn refuse_setters(release: &Release, folder: &std::path::Path) -> Result<(), RenderError> {
+    let given = &release.alterations.setters;
+    if given.is_empty() {
+        return Ok(());
+    }
+    let files = kustomize::closure(folder)?.files;
+    let marked = files.into_iter().find(|file| {
+        std::fs::read_to_string(file).is_ok_and(|text| setters::mentions(&text, given))
+    });
+    match marked {
+        None => Ok(()),
+        Some(file) => Err(RenderError::Setter {
+            file,
+            line: 0,
+            why: "values of setters are put into plain manifests alone, not into a kustomization"
+                .to_owned(),
+        }),
     }
 }
 
@@ -328,7 +370,7 @@ fn used<'d>(
     targets: &Targets,
 ) -> BTreeSet<ArtifactName> {
     documents
-        .flat_map(|document| images::found_in(&document.value))
+        .flat_map(|document| targets.found_in(&document.value))
         .filter_map(|found| targets.artifact_of(&found.image).cloned())
         .collect()
 }

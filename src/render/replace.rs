@@ -5,7 +5,7 @@ use std::ops::Range;
 use serde_json::Value;
 use serde_saphyr::granit_parser::{Event, Parser};
 
-use super::images::{Rule, Targets};
+use super::images::{self, Rule, Targets};
 use super::yaml::{self, YamlProblem};
 
 /// Replaces in `text` each image that is not what `targets` wants.
@@ -29,8 +29,30 @@ pub(super) fn in_text(text: &str, targets: &Targets) -> Result<String, YamlProbl
 
 /// Replaces in `object` each image that is not what `targets` wants.
 pub(super) fn in_object(object: &mut Value, targets: &Targets) {
-    if let Some(rule) = Rule::of(object) {
+    if let Some(paths) = targets.paths_in(object).map(<[String]>::to_vec) {
+        at_paths(object, "", &paths, targets);
+    } else if let Some(rule) = Rule::of(object) {
         in_value(object, "", rule, targets);
+    }
+}
+
+fn at_paths(value: &mut Value, path: &str, paths: &[String], targets: &Targets) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map {
+                let here = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                at_paths(value, &here, paths, targets);
+            }
+        }
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| at_paths(item, path, paths, targets));
+        }
+        Value::String(image) if images::is_at(path, paths) => {
+            if let Some(wanted) = targets.correction(image) {
+                *image = wanted.to_string();
+            }
+        }
+        _ => {}
     }
 }
 

@@ -232,7 +232,7 @@ impl Known {
     fn of(documents: &[Document], targets: &Targets) -> Self {
         let mut known = Self { counts: Some(counts(documents)), ..Self::default() };
         for FoundImage { object, path, image, .. } in
-            documents.iter().flat_map(|document| images::found_in(&document.value))
+            documents.iter().flat_map(|document| targets.found_in(&document.value))
         {
             let Some(artifact) = targets.artifact_of(&image) else { continue };
             let (_, tag, digest) = images::split(&image);
@@ -364,7 +364,7 @@ impl Prober<'_, '_> {
         let appeared = self.appeared(documents);
         for document in documents {
             let is_new = appeared.contains(&group(document));
-            for found in images::found_in(&document.value) {
+            for found in self.question.targets.found_in(&document.value) {
                 let tokens = marks::tokens(&found.image);
                 if is_new {
                     // A value that was empty turns something on: it is no place for a tag.

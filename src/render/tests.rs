@@ -609,6 +609,7 @@ fn releases(root: &Path) -> Vec<crate::model::Release> {
         source,
         after: BTreeSet::new(),
         wait: crate::model::WaitRule::default(),
+        alterations: crate::model::Alterations::default(),
         hooks: crate::model::Hooks::default(),
     };
     vec![

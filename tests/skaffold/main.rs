@@ -27,6 +27,7 @@ mod corpus;
 mod elsewhere;
 mod fuzz;
 mod large;
+mod render;
 
 /// What lies around the configuration, in every case.
 const FILES: &[(&str, &str)] = &[

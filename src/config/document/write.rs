@@ -1,12 +1,14 @@
 //! YAML with a comment behind each line, in the form of `wharf.yaml`.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 
 use crate::model::{
-    Artifact, Builder, Chart, DockerBuild, Forward, ForwardPort, HelmSource, Hook, HookPlace,
-    Hooks, ManifestSource, NamedContext, Project, Release, ReleaseSource, SecretSource, WaitRule,
+    Alterations, Artifact, Builder, Chart, DockerBuild, Forward, ForwardPort, HelmSource, Hook,
+    HookPlace, Hooks, ManifestSource, NamedContext, Project, Release, ReleaseSource, SecretSource,
+    WaitRule,
 };
 
 use super::super::error::said;
@@ -429,6 +431,7 @@ impl Writer<'_> {
         self.hooks(out, &release.hooks);
         let after: Vec<String> = release.after.iter().map(ToString::to_string).collect();
         self.list(out, "after", texts(&after));
+        alterations(out, &release.alterations);
     }
 
     fn hooks(&self, out: &mut Vec<(String, Piece)>, hooks: &Hooks) {
@@ -503,6 +506,26 @@ impl Writer<'_> {
 }
 
 /// Adds what few projects have: only where it is given, so that the rest is not lost in it.
+/// What is done to what a release renders to.
+fn alterations(out: &mut Vec<(String, Piece)>, alterations: &Alterations) {
+    let pairs = |pairs: &BTreeMap<String, String>| {
+        Piece::Map(pairs.iter().map(|(name, value)| (name.clone(), text(value))).collect())
+    };
+    rare(out, "setters", pairs(&alterations.setters));
+    let functions = alterations.functions.iter().map(|function| {
+        let mut one = vec![("name".to_owned(), text(function.kind.name()))];
+        rare(&mut one, "with", pairs(&function.with));
+        Piece::Map(one)
+    });
+    rare(out, "functions", Piece::List(functions.collect()));
+    let rules = alterations.images.iter().map(|rule| {
+        let mut one = vec![("kind".to_owned(), text(&rule.kind))];
+        rare(&mut one, "paths", texts(&rule.paths));
+        Piece::Map(one)
+    });
+    rare(out, "imageRules", Piece::List(rules.collect()));
+}
+
 fn rare(out: &mut Vec<(String, Piece)>, name: &str, piece: Piece) {
     if piece != Piece::List(vec![]) && piece != Piece::Map(vec![]) {
         out.push((name.to_owned(), piece));

@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::model::{
-    Artifact, ArtifactName, Builder, Chart, ClusterChoice, DockerBuild, Forward, ForwardPort,
-    HelmSource, Hooks, KustomizeSource, LogFilter, ManifestSource, Origin, Project, Release,
-    ReleaseName, ReleaseSource, WaitRule,
+    Alterations, Artifact, ArtifactName, Builder, Chart, ClusterChoice, DockerBuild, Forward,
+    ForwardPort, HelmSource, Hooks, KustomizeSource, LogFilter, ManifestSource, Origin, Project,
+    Release, ReleaseName, ReleaseSource, WaitRule,
 };
 
 use super::error::{ConfigError, Problem};
@@ -199,7 +199,15 @@ fn release(
         .find(|name| !others.contains_key(name))
         .expect("one of endless numbers is free");
     let (after, wait) = (BTreeSet::new(), WaitRule::default());
-    Release { name, namespace: None, source, after, wait, hooks: Hooks::default() }
+    Release {
+        name,
+        namespace: None,
+        source,
+        after,
+        wait,
+        hooks: Hooks::default(),
+        alterations: Alterations::default(),
+    }
 }
 
 /// A forward per service, each with a local port of its own.

@@ -2,6 +2,7 @@
 //!
 //! Pure: what must exist on disk is returned as claims, which the caller checks.
 
+mod alterations;
 mod hooks;
 mod images;
 mod releases;
@@ -113,6 +114,7 @@ pub(super) fn with_manifests(
         after: BTreeSet::new(),
         wait: loaded.project.releases.values().next().map(|r| r.wait.clone()).unwrap_or_default(),
         hooks: Hooks::default(),
+        alterations: crate::model::Alterations::default(),
     };
     loaded.project.artifacts.clear();
     loaded.project.releases = BTreeMap::from([(name, release)]);

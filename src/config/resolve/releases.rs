@@ -16,6 +16,7 @@ use super::super::node::Fault;
 use super::super::provenance::Provenance;
 use super::super::read::{Named, Spanned, Text};
 use super::super::schema::{KustomizeEntry, ManifestEntry, ReleaseEntry};
+use super::alterations::{Asked, alterations};
 use super::hooks::HookUse;
 use super::{Must, Resolver, check_glob, derived, is_glob, list, refuse_cycle};
 
@@ -142,6 +143,8 @@ impl Resolver<'_> {
             set_value(&mut set, &key, value.0)?;
         }
         let hooks = self.hooks(entry.hooks.as_ref().map(|hooks| &hooks.value), HookUse::Deploy)?;
+        let (functions, image_rules) = (entry.functions, entry.image_rules);
+        let asked = Asked { functions, image_rules, setters: None };
         let image_values = entry.image_values.map_or_else(Vec::new, |values| values.value.0);
         let image_values = image_values
             .into_iter()
@@ -163,6 +166,7 @@ impl Resolver<'_> {
             after: BTreeSet::new(),
             wait: wait(entry.wait),
             hooks,
+            alterations: alterations(asked)?,
         })
     }
 
@@ -183,6 +187,8 @@ impl Resolver<'_> {
         self.claim(text, &path, Must::Kustomization, "kustomization", "");
         let flags = list(entry.flags).into_iter().map(|flag| flag.value).collect();
         let source = KustomizeSource { folder: path, flags };
+        let (functions, image_rules, setters) = (entry.functions, entry.image_rules, entry.setters);
+        let asked = Asked { functions, image_rules, setters };
         let hooks = self.hooks(entry.hooks.as_ref().map(|hooks| &hooks.value), HookUse::Deploy)?;
         Ok(Release {
             name: own,
@@ -191,6 +197,7 @@ impl Resolver<'_> {
             after: BTreeSet::new(),
             wait: wait(entry.wait),
             hooks,
+            alterations: alterations(asked)?,
         })
     }
 
@@ -209,6 +216,8 @@ impl Resolver<'_> {
             }));
         }
         let hooks = self.hooks(entry.hooks.as_ref().map(|hooks| &hooks.value), HookUse::Deploy)?;
+        let (functions, image_rules, setters) = (entry.functions, entry.image_rules, entry.setters);
+        let asked = Asked { functions, image_rules, setters };
         let mut out = Vec::new();
         for file in files {
             let path = self.path(&file.value);
@@ -225,6 +234,7 @@ impl Resolver<'_> {
             after: BTreeSet::new(),
             wait: wait(entry.wait),
             hooks,
+            alterations: alterations(asked)?,
         })
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn with_file(
     out
 }
 
-fn variables(text: &str) -> BTreeMap<String, String> {
+pub(super) fn variables(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     let pairs = lines.filter_map(|line| {
         let line = line.strip_prefix("export ").unwrap_or(line);

@@ -6,7 +6,7 @@
 use super::super::error::Problem;
 use super::super::node::{Fault, Key, Kind, Node};
 use super::super::read::unknown;
-use super::tables::CONFIG;
+use super::tables::{CONFIG, SELECTOR};
 
 /// The keys of one map.
 pub(super) struct Table {
@@ -62,6 +62,11 @@ pub(super) struct Remark {
 /// Checks that `document` has the fields of the schema and no others, profiles included.
 pub(super) fn check_shape(document: &Node) -> Result<(), Fault> {
     CONFIG.check(document, &mut |_, _, _, _| Ok(()))
+}
+
+/// Checks that `selector` is what may stand below `resourceSelector`.
+pub(super) fn check_selector(selector: &Node) -> Result<(), Fault> {
+    SELECTOR.check(selector, &mut |_, _, _, _| Ok(()))
 }
 
 /// What wharf does not carry out of `document`, each field once, in the order of the file.

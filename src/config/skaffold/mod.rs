@@ -7,6 +7,7 @@
 //! from there on as `wharf.yaml`. Nothing behind this room knows which file it was.
 
 mod addresses;
+mod alterations;
 mod builders;
 mod dotenv;
 mod fields;

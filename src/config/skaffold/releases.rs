@@ -75,6 +75,7 @@ impl Translator<'_> {
                 out.kustomize.push((name, entry));
             }
         }
+        let mut first_installed = usize::MAX;
         for (section, is_template) in [(manifests.get("helm"), true), (deploy.get("helm"), false)] {
             let Some(helm) = section else { continue };
             if is_template {
@@ -83,6 +84,9 @@ impl Translator<'_> {
                     "manifests.helm",
                     "the release is installed by Helm, its hooks run as hooks",
                 );
+            }
+            if !is_template {
+                first_installed = out.helm.len();
             }
             for release in helm.list_of("releases") {
                 out.helm.push(self.release(module, helm, release)?);
@@ -107,6 +111,7 @@ impl Translator<'_> {
                 self.notes.push(what.to_owned());
             }
         }
+        self.transformed(manifests, &mut out, first_installed)?;
         Ok(out)
     }
 

@@ -328,10 +328,14 @@ tables! {
         "kustomize": Map(&KUSTOMIZE), Used;
         "helm": Map(&HELM), Used;
         "kpt": Any, Refused("wharf does not render kpt packages: use `rawYaml` with their files");
-        "transform": Any, Refused("wharf runs no kpt functions: change the manifests, or use `kustomize`");
-        "validate": Any, Told("manifests are validated by the cluster, and by no kpt function");
+        "transform": List(&FUNCTION), Used;
+        "validate": List(&FUNCTION), Used;
         "hooks": Any, PHASE_HOOKS;
         "output": Text, Told("`wharf render` prints to stdout");
+    }
+    FUNCTION("a function") {
+        "name": Text, Used;
+        "configMap": Texts, Used;
     }
     KUSTOMIZE("`kustomize`") {
         "paths": Texts, Used;
@@ -409,8 +413,15 @@ tables! {
         "localPort": Number, Used;
     }
     SELECTOR("`resourceSelector`") {
-        "allow": Any, Quiet;
-        "deny": Any, Refused("wharf replaces the project's images wherever an object has one: call the image in it by another name");
+        "allow": List(&FILTER), Used;
+        "deny": List(&FILTER), Used;
+    }
+    FILTER("a filter") {
+        "groupKind": Text, Used;
+        "image": Texts, Used;
+        "labels": Texts, Quiet;
+        "affinity": Texts, Quiet;
+        "podSpec": Texts, Quiet;
     }
     VERIFY("a verification") {
         "name": Text, Used;

@@ -50,6 +50,8 @@ pub(super) struct Translator<'t> {
     pub(super) is_whole: bool,
     /// Manifests that lie on no disk.
     pub(super) addresses: Addresses,
+    /// The folder that wharf was started in.
+    pub(super) dir: PathBuf,
     sources: &'t Sources,
     names: BTreeSet<String>,
 }
@@ -63,6 +65,7 @@ impl<'t> Translator<'t> {
     ) -> Self {
         Self {
             addresses,
+            dir: dir.to_path_buf(),
             templates: Templates::new(environment, dir),
             image_variables: BTreeMap::new(),
             files: vec![],
@@ -98,6 +101,7 @@ impl<'t> Translator<'t> {
         }
         put_named(&mut out, "images", images);
         self.places(&mut deployed, modules, &mut out)?;
+        self.selected(modules, &mut deployed)?;
         order(&mut deployed, modules);
         waits(&mut deployed, modules);
         for deployed in deployed {

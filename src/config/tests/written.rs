@@ -440,6 +440,7 @@ prop_compose! {
                 source,
                 after: if ready { earlier.clone() } else { BTreeSet::new() },
                 wait: WaitRule { ready, timeout },
+                alterations: crate::model::Alterations::default(),
                 hooks: hooks(ready, HookUse::Deploy),
             });
             earlier.insert(name);

@@ -207,7 +207,7 @@ impl House {
         let program = std::env::current_exe()
             .map_err(|error| Failure::bug(format!("wharf does not find itself: {error}")))?;
         let folder = self.runtime.path().join("post-render").join(release.name.as_str());
-        let made = render::post_renderer(scope, &program, &folder, images);
+        let made = render::post_renderer(scope, &program, &folder, &release.alterations, images);
         Ok(match made.await.map_err(|error| error.failure())? {
             render::PostRenderer::Program { path, args } => PostRenderer::Program { path, args },
             render::PostRenderer::Plugin { name, folder, args } => {
