@@ -45,6 +45,9 @@ complete -c wharf -n "__fish_wharf_needs_command" -f -a "deploy" -d 'Deploy imag
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "apply" -d 'Apply manifests that were rendered before'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "render" -d 'Print the manifests that would be deployed'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "delete" -d 'Take back what `run` left or a crash interrupted'
+complete -c wharf -n "__fish_wharf_needs_command" -f -a "test" -d 'Run the tests of images that were built'
+complete -c wharf -n "__fish_wharf_needs_command" -f -a "verify" -d 'Run the verifications, in local containers or as Jobs'
+complete -c wharf -n "__fish_wharf_needs_command" -f -a "exec" -d 'Run a custom action, in local containers or as Jobs'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "status" -d 'Show what of the project runs, and how it is'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "logs" -d 'Show the logs of the project\'s containers, or of a build'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "init" -d 'Write a wharf.yaml for this folder, from what lies in it'
@@ -185,6 +188,52 @@ complete -c wharf -n "__fish_wharf_using_subcommand delete" -s v -l verbose -d '
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand delete" -s h -l help -d 'Print help'
+complete -c wharf -n "__fish_wharf_using_subcommand test" -s a -l images -d 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand test" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand test" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand test" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
+complete -c wharf -n "__fish_wharf_using_subcommand test" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
+complete -c wharf -n "__fish_wharf_using_subcommand test" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
+complete -c wharf -n "__fish_wharf_using_subcommand test" -s n -l namespace -d 'Namespace of everything that names none itself' -r
+complete -c wharf -n "__fish_wharf_using_subcommand test" -l color -d 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c wharf -n "__fish_wharf_using_subcommand test" -s v -l verbose -d 'Say more; -vv says what wharf\'s own parts do'
+complete -c wharf -n "__fish_wharf_using_subcommand test" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
+complete -c wharf -n "__fish_wharf_using_subcommand test" -l json -d 'One JSON object per report on stdout, for programs'
+complete -c wharf -n "__fish_wharf_using_subcommand test" -s h -l help -d 'Print help'
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -s a -l images -d 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -l docker-network -d 'Network that local containers are in [default: Docker\'s own]' -r
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -l env-file -d 'File of variables for all containers, NAME=VALUE in each line' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -s n -l namespace -d 'Namespace of everything that names none itself' -r
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -l color -d 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -s v -l verbose -d 'Say more; -vv says what wharf\'s own parts do'
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -l json -d 'One JSON object per report on stdout, for programs'
+complete -c wharf -n "__fish_wharf_using_subcommand verify" -s h -l help -d 'Print help'
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -s a -l images -d 'Use the images of FILE, as `wharf build --file-output` wrote it; - is stdin; or NAME=IMAGE' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -l docker-network -d 'Network that local containers are in [default: Docker\'s own]' -r
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -l env-file -d 'File of variables for all containers, NAME=VALUE in each line' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -s n -l namespace -d 'Namespace of everything that names none itself' -r
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -l color -d 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -s v -l verbose -d 'Say more; -vv says what wharf\'s own parts do'
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -l json -d 'One JSON object per report on stdout, for programs'
+complete -c wharf -n "__fish_wharf_using_subcommand exec" -s h -l help -d 'Print help'
 complete -c wharf -n "__fish_wharf_using_subcommand status" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand status" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand status" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r

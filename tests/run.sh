@@ -9,8 +9,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 scope=${1:-plain}
 case $scope in
-  plain | quick) unset WHARF_TEST_FULL ;;
-  full) export WHARF_TEST_FULL=1 ;;
+  plain | quick) unset WHARF_TEST_FULL; fuzz=60 ;;
+  full) export WHARF_TEST_FULL=1; fuzz=600 ;;
   *) sed -n '2,6s/^# //p' "$0" >&2; exit 2 ;;
 esac
 passed=0 failed=0 failures=()
@@ -51,7 +51,7 @@ rooms_on_docker() {
   for file in tests/*.rs; do
     case $file in tests/cluster_*) ;; *) targets+=(--test "$(basename "$file" .rs)") ;; esac
   done
-  with_the_cluster 1 --lib "${targets[@]}"
+  with_the_cluster 1 --lib --test skaffold "${targets[@]}"
 }
 
 # The rooms on the cluster: mostly waiting, each test in a namespace of its own.
@@ -91,6 +91,7 @@ if [ "$scope" = full ]; then
 else
   part "tests" cargo test --locked --no-fail-fast
 fi
+part "bad files of Skaffold" env WHARF_FUZZ_SECONDS="$fuzz" cargo test --locked --test skaffold fuzz::
 part "the program in shells and a user namespace" shells
 if [ "$scope" = quick ]; then
   printf '\nleft out by "quick": the testbed, tests that need Docker or the cluster, the demo\n'

@@ -15,17 +15,18 @@ use crate::config;
 use crate::config::ConfigRequest;
 use crate::model::{Key, Paths, Project};
 use crate::ops;
-use crate::ops::{DeleteRequest, Place};
+use crate::ops::{ChecksRequest, DeleteRequest, Place};
 use crate::report::{Failure, FailureKind, Report, Reporter};
 use crate::tools::Tools;
 use crate::ui;
 use crate::ui::{Keys, UiOptions};
 
+use super::checks::ContainerArgs;
 use super::environment::Environment;
 use super::global::GlobalArgs;
 use super::inputs::{PRESSES, Signals, pass_on};
 use super::logs::LogsArgs;
-use super::loop_command::loop_command;
+use super::loop_command::{given_images, loop_command};
 use super::{Cli, Command, LoopOptions, completions, trace};
 
 /// How long the last words may take when nobody reads them.
@@ -231,6 +232,42 @@ impl Call {
         Ok(if clean { DONE } else { FAILED })
     }
 
+    /// `test`, `verify` and `exec`.
+    async fn checks(
+        mut self,
+        sort: Sort,
+        names: Vec<String>,
+        images: Vec<String>,
+        containers: Option<ContainerArgs>,
+    ) -> Result<u8, Failure> {
+        let place = self.place()?;
+        let checks = config::checks(&self.config_request()).map_err(|error| error.failure())?;
+        let images = given_images(&images, &self.paths.cwd).await?;
+        let (network, env_file) = containers.map_or((None, None), |containers| {
+            let file = containers.env_file.map(|file| self.paths.cwd.join(file));
+            (containers.docker_network, file)
+        });
+        let request = ChecksRequest { names, images, network, env_file };
+        let cancel = CancellationToken::new();
+        let work = async {
+            match sort {
+                Sort::Test => ops::test(&place, &checks, &request, &cancel).await,
+                Sort::Verify => ops::verify(&place, &checks, &request, &cancel).await,
+                Sort::Exec => ops::exec(&place, &checks, &request, &cancel).await,
+            }
+        };
+        tokio::pin!(work);
+        // The first interrupt ends what runs, in order.
+        match until_interrupted(&mut work, &mut self.key_rx).await {
+            Ok(done) => done.map(|()| DONE),
+            Err(interrupted) => {
+                cancel.cancel();
+                let _ = until_interrupted(work, &mut self.key_rx).await;
+                Err(interrupted)
+            }
+        }
+    }
+
     async fn doctor(mut self) -> Result<u8, Failure> {
         let loaded = config::load(&self.config_request());
         let loaded = loaded.as_ref();
@@ -241,6 +278,14 @@ impl Call {
         let well = until_interrupted(work, &mut self.key_rx).await?;
         Ok(if well { DONE } else { FAILED })
     }
+}
+
+/// Which of them is run to its end.
+#[derive(Debug, Clone, Copy)]
+enum Sort {
+    Test,
+    Verify,
+    Exec,
 }
 
 /// Does `work`, or gives it up at the first interrupt.
@@ -274,6 +319,9 @@ impl Command {
             Self::Apply(_) => "apply",
             Self::Render(_) => "render",
             Self::Delete(_) => "delete",
+            Self::Test(_) => "test",
+            Self::Verify(_) => "verify",
+            Self::Exec(_) => "exec",
             Self::Status(_) => "status",
             Self::Logs(_) => "logs",
             Self::Init(_) => "init",
@@ -330,6 +378,15 @@ impl Command {
             }
             Self::Doctor(_) => call.doctor().await,
             Self::Delete(args) => call.delete(args.request()).await,
+            Self::Test(args) => call.checks(Sort::Test, args.names, args.images.images, None).await,
+            Self::Verify(args) => {
+                call.checks(Sort::Verify, args.names, args.images.images, Some(args.containers))
+                    .await
+            }
+            Self::Exec(args) => {
+                let names = vec![args.name];
+                call.checks(Sort::Exec, names, args.images.images, Some(args.containers)).await
+            }
             Self::Status(args) => call.status(args.names()).await,
             Self::Logs(args) => call.logs(args).await,
             Self::Dev(_)

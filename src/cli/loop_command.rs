@@ -27,15 +27,7 @@ pub(super) async fn loop_command(options: LoopOptions, call: Call) -> Result<u8,
         None => Form::Lines,
     };
     let Call { tools, paths, reporter, key_rx, stdout_closed, .. } = call;
-    let mut given = BTreeMap::new();
-    for one in &options.images {
-        match ops::image_pair(one) {
-            Some((name, image)) => {
-                given.insert(name, image);
-            }
-            None => given.extend(images_of(Path::new(one), &paths.cwd).await?),
-        }
-    }
+    let given = given_images(&options.images, &paths.cwd).await?;
     let cwd = paths.cwd.clone();
     let goal = goal(&options);
     let request = Request {
@@ -67,6 +59,23 @@ pub(super) async fn loop_command(options: LoopOptions, call: Call) -> Result<u8,
         hand_out(&options, &outcome, &form, &cwd, &reporter)?;
     }
     Ok(outcome.exit.code())
+}
+
+/// The images of `-a FILE` and `-i NAME=IMAGE`.
+pub(super) async fn given_images(
+    all: &[String],
+    cwd: &Path,
+) -> Result<BTreeMap<ArtifactName, ImageRef>, Failure> {
+    let mut given = BTreeMap::new();
+    for one in all {
+        match ops::image_pair(one) {
+            Some((name, image)) => {
+                given.insert(name, image);
+            }
+            None => given.extend(images_of(Path::new(one), cwd).await?),
+        }
+    }
+    Ok(given)
 }
 
 /// How `build` prints its images.

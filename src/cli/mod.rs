@@ -5,6 +5,7 @@
 
 mod apply;
 mod build;
+mod checks;
 mod completions;
 mod config;
 mod delete;
@@ -78,6 +79,9 @@ pub enum Command {
     Apply(apply::ApplyArgs),
     Render(render::RenderArgs),
     Delete(delete::DeleteArgs),
+    Test(checks::TestArgs),
+    Verify(checks::VerifyArgs),
+    Exec(checks::ExecArgs),
     Status(status::StatusArgs),
     Logs(logs::LogsArgs),
     Init(init::InitArgs),
@@ -89,9 +93,10 @@ pub enum Command {
 }
 
 /// The sections of the list of commands in `wharf --help`.
-const SECTIONS: [(&str, &[&str]); 4] = [
+const SECTIONS: [(&str, &[&str]); 5] = [
     ("The loop", &["dev"]),
     ("Its steps, once", &["run", "build", "deploy", "render", "apply", "delete"]),
+    ("Run to its end", &["test", "verify", "exec"]),
     ("Looking", &["status", "logs", "config", "doctor"]),
     ("Setting up", &["init", "schema", "completions", "version"]),
 ];

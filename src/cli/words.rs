@@ -47,16 +47,16 @@ use Becomes::{Flag, Name, Nothing, Refused, Told, Variable, Words};
 use Takes::{Perhaps, Switch, Value};
 
 /// Commands that Skaffold has too.
-const COMMANDS: &[&str] = &["dev", "run", "build", "deploy", "render", "apply", "delete", "config"];
+const COMMANDS: &[&str] = &[
+    "dev", "run", "build", "deploy", "render", "apply", "delete", "config", "test", "verify",
+    "exec",
+];
 
 /// Skaffold's commands that wharf has by another name, or not.
 const OTHER_COMMANDS: &[(&str, Result<&str, &str>)] = &[
     ("diagnose", Ok("config")),
     ("debug", Ok("dev")),
     ("fix", Err("any version is read as it is; `wharf init` writes the same as a `wharf.yaml`")),
-    ("test", Err("wharf runs no tests: run them with your own command")),
-    ("verify", Err("wharf does not verify: run the containers with your own command")),
-    ("exec", Err("wharf runs no custom actions: run the containers with your own command")),
     ("inspect", Err("`wharf config --json` says what the configuration amounts to")),
     ("filter", Err("it is Skaffold's own post-renderer; wharf brings its own")),
     ("generate-pipeline", Err("wharf writes no pipelines; `wharf run` works in any")),
@@ -125,7 +125,7 @@ const FLAGS: &[(&str, &str, Takes, Becomes)] = &[
     ("--enable-platform-node-affinity", "", Switch, Nothing),
     ("--check-cluster-node-platforms", "", Switch, Nothing),
     ("--disable-multi-platform-build", "", Switch, Nothing),
-    ("--skip-tests", "", Switch, Nothing),
+    ("--skip-tests", "", Switch, Variable("SKAFFOLD_SKIP_TESTS")),
     ("--skip-render", "", Switch, Nothing),
     ("--skip-build-dependencies", "", Switch, Nothing),
     (
@@ -261,7 +261,8 @@ fn entry(text: &str, command: Option<&str>) -> Option<(Entry, Option<String>)> {
         _ => &[],
     };
     // `-i` is another flag where images are named.
-    let is_images = matches!(command, Some("deploy" | "render" | "apply"));
+    let is_images =
+        matches!(command, Some("deploy" | "render" | "apply" | "test" | "verify" | "exec"));
     let mut all = special.iter().chain(FLAGS);
     let (name, glued) = match text.split_once('=') {
         Some((name, value)) => (name, Some(value.to_owned())),

@@ -113,14 +113,25 @@ fn neighbour(path: &Path, root: &Path) -> Option<String> {
 
 /// Whether any file matches the absolute `glob`.
 pub(super) fn some_file_matches(glob: &Path) -> bool {
+    matching(glob).next().is_some()
+}
+
+/// The files that match the absolute `glob`, sorted.
+pub(super) fn files_matching(glob: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = matching(glob).collect();
+    files.sort();
+    files
+}
+
+fn matching(glob: &Path) -> impl Iterator<Item = PathBuf> {
     let text = glob.display().to_string();
-    let Ok(matcher) = GlobBuilder::new(&text).literal_separator(true).build() else { return false };
-    let matcher = matcher.compile_matcher();
+    let matcher = GlobBuilder::new(&text).literal_separator(true).build();
+    let matcher = matcher.ok().map(|glob| glob.compile_matcher());
     let parts = glob.components().take_while(|part| !is_glob(&part.as_os_str().to_string_lossy()));
     let base: PathBuf = parts.collect();
-    WalkBuilder::new(base)
-        .standard_filters(false)
-        .build()
-        .flatten()
-        .any(|entry| matcher.is_match(entry.path()) && entry.path().is_file())
+    let entries = WalkBuilder::new(base).standard_filters(false).build().flatten();
+    let fits = move |path: &PathBuf| {
+        matcher.as_ref().is_some_and(|matcher| matcher.is_match(path)) && path.is_file()
+    };
+    entries.map(ignore::DirEntry::into_path).filter(fits)
 }

@@ -32,7 +32,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::model::{ClusterChoice, LogFilter, Origin, Project};
+use crate::model::{Checks, ClusterChoice, LogFilter, Origin, Project};
 
 use error::{Place, Problem};
 use node::{Fault, Node};
@@ -147,6 +147,21 @@ pub fn unmet(request: &ConfigRequest) -> Result<Vec<Unmet>, ConfigError> {
     match disk::find(&request.dir, request.file.as_deref())? {
         disk::Found::Skaffold(path) => skaffold::unmet(&path, request),
         disk::Found::File(_) | disk::Found::Nothing => Ok(vec![]),
+    }
+}
+
+/// What the configuration runs to its end beside the loop: tests, verifications, custom actions.
+///
+/// # Errors
+///
+/// What keeps the configuration from being read.
+pub fn checks(request: &ConfigRequest) -> Result<Checks, ConfigError> {
+    if request.is_stdin() && request.stdin.as_deref().is_some_and(skaffold::is_one) {
+        return skaffold::checks(&request.dir.join("stdin"), request);
+    }
+    match disk::find(&request.dir, request.file.as_deref())? {
+        disk::Found::Skaffold(path) => skaffold::checks(&path, request),
+        disk::Found::File(_) | disk::Found::Nothing => Ok(Checks::default()),
     }
 }
 

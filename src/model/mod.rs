@@ -3,6 +3,7 @@
 //! Nothing here does I/O, knows a library of the outside (serde apart) or prints. Names are
 //! newtypes with a `parse` constructor; what holds an invariant keeps its fields private.
 
+mod action;
 mod alteration;
 mod annotation;
 mod change;
@@ -18,6 +19,7 @@ mod pattern;
 mod project;
 mod undo;
 
+pub use action::{Action, ActionContainer, ActionPlace, Checks, ImageTest};
 pub use alteration::{Alterations, Function, FunctionKind, ImageRule};
 pub use annotation::{annotation, hook_events};
 pub use change::ChangeSet;

@@ -3,15 +3,18 @@
 //! Comes in: options, tools, folders. Goes out: reports, or a failure. Knows nothing of flags and
 //! terminals, nor of the session: what both need lies below.
 
+mod actions;
 mod config;
 mod delete;
 mod doctor;
 mod images;
+mod jobs;
 mod logs;
 mod standing;
 mod status;
 mod version;
 
+pub use actions::{ChecksRequest, exec, test, verify};
 pub use config::{ClusterFlags, Init, effective as config, init, schema};
 pub use delete::{DeleteRequest, delete};
 pub use doctor::doctor;

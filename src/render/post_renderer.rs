@@ -138,6 +138,7 @@ pub fn post_render(manifests: &str, file: &Path) -> Result<String, RenderError> 
 #[derive(Debug, Serialize, Deserialize)]
 struct Work {
     images: BTreeMap<ArtifactName, ImageRef>,
+    #[serde(default)]
     alterations: Alterations,
 }
 

@@ -14,6 +14,7 @@ mod adoption;
 mod again;
 mod anything;
 mod checkout;
+mod checks;
 mod cleanup;
 mod drift;
 mod failures;

@@ -26,6 +26,11 @@ fn help_lists_every_command_in_sections() {
       apply        Apply manifests that were rendered before
       delete       Take back what `run` left or a crash interrupted
 
+    Run to its end:
+      test         Run the tests of images that were built
+      verify       Run the verifications, in local containers or as Jobs
+      exec         Run a custom action, in local containers or as Jobs
+
     Looking:
       status       Show what of the project runs, and how it is
       logs         Show the logs of the project's containers, or of a build

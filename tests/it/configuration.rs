@@ -177,7 +177,7 @@ fn the_schema_is_json_and_knows_the_keys() {
 
 #[test]
 fn helm_pipes_its_manifests_through_wharf() {
-    let place = hello().file("images.json", r#"{"hello": "hello:1f3c"}"#);
+    let place = hello().file("images.json", r#"{"images": {"hello": "hello:1f3c"}}"#);
     let manifests = "# a comment stays\nkind: Pod\napiVersion: v1\nspec: {containers: [{image: hello:latest}]}\n";
     let ended = place.wharf_reading(&["post-render", "images.json"], manifests);
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));

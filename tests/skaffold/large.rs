@@ -24,10 +24,14 @@ fn forty_modules_are_read_in_a_moment() {
         std::fs::write(below.join("skaffold.yaml"), text).unwrap();
     }
     std::fs::write(folder.path().join("skaffold.yaml"), root).unwrap();
-    let began = Instant::now();
-    let read = outcome(&request(folder.path()), folder.path()).unwrap();
-    let took = began.elapsed();
-    assert!(read.lines.contains(&"images.m39.context: m39".to_owned()), "{:?}", read.lines);
-    // A debug build on a busy machine; the limit of a release build is 0.3 s.
-    assert!(took < Duration::from_secs(3), "it took {took:?}");
+    // A debug build on a busy machine; the limit of a release build is 0.3 s. What else runs may
+    // hold up any one of them, but not all.
+    let took = (0..8).map(|_| {
+        let began = Instant::now();
+        let read = outcome(&request(folder.path()), folder.path()).unwrap();
+        assert!(read.lines.contains(&"images.m39.context: m39".to_owned()), "{:?}", read.lines);
+        began.elapsed()
+    });
+    let fastest = took.min().unwrap();
+    assert!(fastest < Duration::from_secs(3), "it took {fastest:?}");
 }

@@ -23,6 +23,7 @@ use std::path::Path;
 use serde_json::Value;
 use wharf::config::{ConfigRequest, Provenance, init, load};
 
+mod checks;
 mod corpus;
 mod elsewhere;
 mod fuzz;

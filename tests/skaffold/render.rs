@@ -85,7 +85,7 @@ impl Case {
         }
         let loaded = load(&request).map_err(|error| {
             let failure = error.failure();
-            [vec![failure.what], failure.help].concat().join("\n")
+            [vec![failure.what], failure.why, failure.help].concat().join("\n")
         })?;
         rendered(&loaded.project, folder.path()).await
     }

@@ -26,6 +26,8 @@ impl HookUse {
         let names: &[(&str, HookFact)] = match self {
             Self::Build => &[
                 ("SKAFFOLD_IMAGE", HookFact::Image),
+                // What tests of the image call it.
+                ("IMAGE", HookFact::Image),
                 ("SKAFFOLD_IMAGE_REPO", HookFact::Repository),
                 ("SKAFFOLD_IMAGE_TAG", HookFact::Tag),
                 ("SKAFFOLD_PUSH_IMAGE", HookFact::IsPushed),

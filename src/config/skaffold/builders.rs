@@ -20,7 +20,7 @@ pub(super) struct Recipe {
 }
 
 /// A word of a command, as a POSIX shell reads it back.
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         text.to_owned()
@@ -30,7 +30,7 @@ fn word(text: &str) -> String {
 }
 
 /// A command that says in one sentence that `tool` is missing, where it is.
-fn with_tool(tool: &str, builds: &str, home: &str, command: &str) -> String {
+pub(super) fn with_tool(tool: &str, builds: &str, home: &str, command: &str) -> String {
     format!(
         "command -v {tool} >/dev/null || {{ echo '`{tool}`, which builds {builds}, is not \
          installed: {home}' >&2; exit 127; }}\n{command}"

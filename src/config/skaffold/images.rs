@@ -5,6 +5,7 @@ use std::path::Path;
 use super::super::error::Problem;
 use super::super::node::{Fault, Kind, Node};
 use super::super::resolve::absolute;
+use super::checks;
 use super::hooks;
 use super::modules::Module;
 use super::translate::Translator;
@@ -104,6 +105,7 @@ impl Translator<'_> {
                 out.put("hooks", hooks);
             }
         }
+        self.tested(&mut out, module, name.as_text().unwrap_or_default())?;
         if let Some(image) = artifact.get("image")
             && let Some(tag) = self.tag(module, image, name.as_text().unwrap_or_default())?
         {
@@ -123,6 +125,33 @@ impl Translator<'_> {
             }
         }
         Ok((name, out))
+    }
+
+    /// Tests of an image as hooks after its build, which fails where one of them does.
+    fn tested(&mut self, out: &mut Node, module: &Module, name: &str) -> Result<(), Fault> {
+        let skips = self.templates.environment.get("SKAFFOLD_SKIP_TESTS");
+        if skips.is_some_and(|value| matches!(value.as_str(), "true" | "1")) {
+            return Ok(());
+        }
+        let tests = checks::tests(&self.templates, module)?;
+        let tests: Vec<_> = tests.into_iter().filter(|test| test.image == name).collect();
+        let Some(section) = module.document.get("test").filter(|_| !tests.is_empty()) else {
+            return Ok(());
+        };
+        let hooks = tests.into_iter().map(|test| {
+            let limit = test.limit.map(|limit| vec!["timeout".into(), limit.as_secs().to_string()]);
+            let mut words = limit.unwrap_or_default();
+            words.extend(["sh".to_owned(), "-c".to_owned(), test.command]);
+            let words = words.into_iter().map(|word| section.text_here(word));
+            let mut hook = section.map_here();
+            hook.put("command", section.list_here(words.collect()));
+            hook.put("dir", section.text_here(test.dir.display().to_string()));
+            hook
+        });
+        let before = out.at_path(&["hooks"]).map_or(&[][..], |hooks| hooks.list_of("after"));
+        let all = before.iter().cloned().chain(hooks).collect();
+        out.put_path(&["hooks", "after"], section.list_here(all));
+        Ok(())
     }
 
     /// Writes how an artifact is built; whether that is by a command.

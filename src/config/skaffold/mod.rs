@@ -9,6 +9,7 @@
 mod addresses;
 mod alterations;
 mod builders;
+mod checks;
 mod dotenv;
 mod fields;
 mod git;
@@ -46,6 +47,7 @@ use profiles::Circumstances;
 use sources::Sources;
 use translate::Translator;
 
+pub(in crate::config) use checks::checks;
 pub(super) use modules::FILE_NAMES;
 pub(super) use templates::fill;
 

@@ -27,13 +27,13 @@ tables! {
         "metadata": Map(&METADATA), Used;
         "requires": List(&REQUIRES), Used;
         "build": Map(&BUILD), Used;
-        "test": List(&TEST), Told("tests are not run: run them with your own command");
+        "test": List(&TEST), Used;
         "manifests": Map(&MANIFESTS), Used;
         "deploy": Map(&DEPLOY), Used;
         "portForward": List(&FORWARD), Used;
         "resourceSelector": Map(&SELECTOR), Used;
-        "verify": List(&VERIFY), Told("`wharf` has no command that verifies: run the containers yourself");
-        "customActions": List(&ACTION), Told("`wharf` has no command for custom actions: run the containers yourself");
+        "verify": List(&VERIFY), Used;
+        "customActions": List(&ACTION), Used;
         "profiles": List(&PROFILE), Used;
     }
     PROFILE("a profile") {
@@ -318,9 +318,14 @@ tables! {
     TEST("a test") {
         "image": Text, Used;
         "context": Text, Used;
-        "custom": Any, Used;
+        "custom": List(&CUSTOM_TEST), Used;
         "structureTests": Texts, Used;
         "structureTestsArgs": Texts, Used;
+    }
+    CUSTOM_TEST("a custom test") {
+        "command": Text, Used;
+        "timeoutSeconds": Number, Used;
+        "dependencies": Any, Told("tests run after each build of their image, and a change of what else they depend on starts none");
     }
     MANIFESTS("`manifests`") {
         "rawYaml": Texts, Used;
@@ -426,14 +431,36 @@ tables! {
     VERIFY("a verification") {
         "name": Text, Used;
         "timeout": Number, Used;
-        "container": Any, Used;
-        "executionMode": Any, Used;
+        "container": Map(&CONTAINER), Used;
+        "executionMode": Map(&MODE), Used;
+    }
+    CONTAINER("a container") {
+        "name": Text, Used;
+        "image": Text, Used;
+        "command": Texts, Used;
+        "args": Texts, Used;
+        "env": List(&VARIABLE), Used;
+    }
+    VARIABLE("a variable") {
+        "name": Text, Used;
+        "value": Text, Used;
+    }
+    MODE("`executionMode`") {
+        "local": Map(&LOCAL_MODE), Used;
+        "kubernetesCluster": Map(&CLUSTER_MODE), Used;
+    }
+    LOCAL_MODE("`local`") {
+        "useLocalImages": Flag, Quiet;
+    }
+    CLUSTER_MODE("`kubernetesCluster`") {
+        "overrides": Text, Used;
+        "jobManifestPath": Text, Used;
     }
     ACTION("a custom action") {
         "name": Text, Used;
-        "containers": Any, Used;
+        "containers": List(&CONTAINER), Used;
         "failFast": Flag, Used;
         "timeout": Number, Used;
-        "executionMode": Any, Used;
+        "executionMode": Map(&MODE), Used;
     }
 }

@@ -39,6 +39,7 @@ releases:
     imageValues: {image.name: "{image:api}"}
     flags: [--timeout=9m]
     hooks: {after: [{command: [ls], pod: "web-*", container: main}]}
+    functions: [{name: set-labels, with: {team: blue}}]
 kustomize:
   overlay:
     path: deploy/overlay
@@ -48,7 +49,8 @@ kustomize:
     flags: [--enable-helm]
     hooks: {before: [{command: [date]}]}
 manifests:
-  extra: {files: ["deploy/*.yaml"], namespace: shop, wait: {timeout: 1m}, after: [shop], hooks: {}}
+  extra: {files: ["deploy/*.yaml"], namespace: shop, wait: {timeout: 1m}, after: [shop], hooks: {},
+    setters: {tag: v1}, imageRules: [{kind: Widget.example.com, paths: [.spec.runner]}]}
 forward:
   - {service: web, port: http, local: 8080, namespace: shop}
   - {workload: deployment/api, port: 9000}

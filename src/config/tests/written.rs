@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use super::super::resolve::HookUse;
 use super::*;
 use crate::model::{
-    Artifact, ArtifactName, BuildSecret, Builder, Chart, ClusterChoice, CommandBuild, ContextName,
-    DockerBuild, Forward, ForwardPort, HelmSource, Hook, HookPlace, Hooks, ImageText,
-    KustomizeSource, LogFilter, ManifestSource, NamedContext, Namespace, Origin, Platform,
-    ProjectName, Release, ReleaseName, ReleaseSource, SecretSource, SshAgent, TagPattern, WaitRule,
+    Alterations, Artifact, ArtifactName, BuildSecret, Builder, Chart, ClusterChoice, CommandBuild,
+    ContextName, DockerBuild, Forward, ForwardPort, Function, FunctionKind, HelmSource, Hook,
+    HookPlace, Hooks, ImageRule, ImageText, KustomizeSource, LogFilter, ManifestSource,
+    NamedContext, Namespace, Origin, Platform, ProjectName, Release, ReleaseName, ReleaseSource,
+    SecretSource, SshAgent, TagPattern, WaitRule,
 };
 
 #[test]
@@ -388,6 +389,15 @@ fn forward() -> impl Strategy<Value = Forward> {
         })
 }
 
+fn alterations() -> Alterations {
+    let with = BTreeMap::from([("a/b".to_owned(), "c: d".to_owned())]);
+    Alterations {
+        setters: BTreeMap::new(),
+        functions: vec![Function { kind: FunctionKind::SetLabels, with }],
+        images: vec![ImageRule { kind: "Pod".to_owned(), paths: vec![".spec.a".to_owned()] }],
+    }
+}
+
 fn hooks(in_containers: bool, of: HookUse) -> Hooks {
     let command = vec!["sh".to_owned(), "-c".to_owned(), "x".to_owned()];
     let host = HookPlace::Host("/shop/a".into());
@@ -440,7 +450,7 @@ prop_compose! {
                 source,
                 after: if ready { earlier.clone() } else { BTreeSet::new() },
                 wait: WaitRule { ready, timeout },
-                alterations: crate::model::Alterations::default(),
+                alterations: alterations(),
                 hooks: hooks(ready, HookUse::Deploy),
             });
             earlier.insert(name);

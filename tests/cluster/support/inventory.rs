@@ -104,7 +104,8 @@ fn is_foreign(line: &str, own: &str) -> bool {
 
 /// Nodes and registries of the testbed come and go with tests that run beside this one.
 fn is_the_testbeds(container: &str) -> bool {
-    container.starts_with("wharf-test")
+    // Those of verifications end with them, and belong to other tests.
+    container.starts_with("wharf-test") || container.starts_with("wharf-check-")
 }
 
 /// Tests' namespaces end with the id of the test's process, or with that and a number.
