@@ -50,6 +50,8 @@ complete -c wharf -n "__fish_wharf_needs_command" -f -a "verify" -d 'Run the ver
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "exec" -d 'Run a custom action, in local containers or as Jobs'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "status" -d 'Show what of the project runs, and how it is'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "logs" -d 'Show the logs of the project\'s containers, or of a build'
+complete -c wharf -n "__fish_wharf_needs_command" -f -a "trace" -d 'Show the last rounds of `dev`, stage by stage, and what is usual'
+complete -c wharf -n "__fish_wharf_needs_command" -f -a "bench" -d 'Edit a file again and again, and show how long each stage takes'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "init" -d 'Write a wharf.yaml for this folder, from what lies in it'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "config" -d 'Print the configuration in effect, each value with where it came from'
 complete -c wharf -n "__fish_wharf_needs_command" -f -a "doctor" -d 'Look at Docker, cluster, Helm and this machine, and say how to mend what is amiss'
@@ -263,6 +265,37 @@ complete -c wharf -n "__fish_wharf_using_subcommand logs" -s v -l verbose -d 'Sa
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -l json -d 'One JSON object per report on stdout, for programs'
 complete -c wharf -n "__fish_wharf_using_subcommand logs" -s h -l help -d 'Print help'
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -s l -l last -d 'How many rounds; fifty are kept' -r
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -s n -l namespace -d 'Namespace of everything that names none itself' -r
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -l color -d 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -s v -l verbose -d 'Say more; -vv says what wharf\'s own parts do'
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -l json -d 'One JSON object per report on stdout, for programs'
+complete -c wharf -n "__fish_wharf_using_subcommand trace" -s h -l help -d 'Print help'
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -l edit -d 'The file to edit, and how often [default: 10]' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -l with -d 'A shell command that makes the edit, instead of a comment at the end of the file' -r -f -a "(__fish_complete_command)"
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -l platform -d 'Platform that images are built for, such as linux/arm64 [default: the nodes\']' -r
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -s C -l directory -d 'Act as if started in this folder' -r -f -a "(__fish_complete_directories)"
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -l context -d 'Context of the kubeconfig; also the permission for one that is not local' -r
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -s n -l namespace -d 'Namespace of everything that names none itself' -r
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -l color -d 'Colour; auto: on a terminal, unless NO_COLOR or CLICOLOR=0 is set' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -l no-cache -d 'Build every image anew, without any cache'
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -s v -l verbose -d 'Say more; -vv says what wharf\'s own parts do'
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -s q -l quiet -d 'Say only failures, warnings and what was asked for'
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -l json -d 'One JSON object per report on stdout, for programs'
+complete -c wharf -n "__fish_wharf_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s f -l file -d 'Configuration file, instead of `wharf.yaml` in the folder; - is stdin' -r -F
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s p -l profile -d 'Profile whose overrides apply; may be given several times, later ones win' -r
 complete -c wharf -n "__fish_wharf_using_subcommand init" -s m -l module -d 'Module of `skaffold.yaml` with what it requires; may be given several times' -r

@@ -6,12 +6,14 @@
 //! not import each other (`tests/tidy.rs` keeps that).
 //!
 //! ```text
-//! 10 cli/       one file per subcommand: flags, help text, flags → options; no logic
-//! 9  ui/        the only room that prints: Report → terminal text or JSON lines
+//! 11 cli/       one file per subcommand: flags, help text, flags → options; no logic
+//! 10 ui/        the only room that prints: Report → terminal text or JSON lines
+//! 9  bench/     real edits in a session of its own, and how long each stage takes
 //! 8  engine/    the loop: session (pure) and driver; `build`, `render`, `deploy`, `run` are the
 //!               same loop with a goal that is reached
 //!    ops/       commands that are not the loop: delete logs status init doctor config
 //! 7  cleanup/   the journal on disk; running Undo steps newest first; leftovers
+//!    timeline/  the last rounds stage by stage: kept, summed up, drawn
 //! 6  watch/     file events → debounced ChangeSet
 //!    build/     context files → content hash → BuildKit, the classic builder, the user's command
 //!    load/      image → nodes of kind or k3d
@@ -41,6 +43,7 @@
 //!
 //! Start reading at `engine/session.rs`.
 
+pub mod bench;
 pub mod build;
 pub mod cleanup;
 pub mod cli;
@@ -61,6 +64,7 @@ pub mod ops;
 pub mod push;
 pub mod render;
 pub mod report;
+pub mod timeline;
 pub mod tools;
 pub mod ui;
 pub mod watch;

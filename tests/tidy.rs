@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// Floors from the lowest; an import may only point to a lower one, and rooms on the same floor
 /// do not import each other.
-const FLOORS: [&[&str]; 11] = [
+const FLOORS: [&[&str]; 12] = [
     &["model"],
     &["report"],
     &["tools", "files", "download"],
@@ -15,8 +15,9 @@ const FLOORS: [&[&str]; 11] = [
     &["config", "graph"],
     &["cluster"],
     &["watch", "build", "load", "push", "render", "deploy", "observe"],
-    &["cleanup"],
+    &["cleanup", "timeline"],
     &["engine", "ops"],
+    &["bench"],
     &["ui"],
     &["cli"],
 ];

@@ -27,7 +27,7 @@ use super::global::GlobalArgs;
 use super::inputs::{PRESSES, Signals, pass_on};
 use super::logs::LogsArgs;
 use super::loop_command::{given_images, loop_command};
-use super::{Cli, Command, LoopOptions, completions, trace};
+use super::{Cli, Command, LoopOptions, completions, log_file};
 
 /// How long the last words may take when nobody reads them.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -45,6 +45,8 @@ pub(super) struct Call {
     pub(super) key_rx: mpsc::Receiver<Key>,
     /// The configuration, where it is written to stdin.
     pub(super) stdin: Option<Arc<str>>,
+    /// How wide text on stdout may be.
+    pub(super) columns: usize,
     /// Cancelled when whoever read stdout has gone.
     pub(super) stdout_closed: CancellationToken,
 }
@@ -76,7 +78,7 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
     let mut inputs = JoinSet::new();
     let ended = match start(&environment, &cli.global) {
         Ok((paths, tools)) => {
-            let told = trace::start(&paths.state, cli.global.verbose, &reporter);
+            let told = log_file::start(&paths.state, cli.global.verbose, &reporter);
             if let Ok(signals) = signals {
                 inputs.spawn(pass_on(signals, keys, key_tx, reporter.clone()));
             }
@@ -88,8 +90,18 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
             let stdin =
                 stdin.map(|_| std::io::read_to_string(std::io::stdin()).unwrap_or_default());
             let stdin = stdin.map(Arc::from);
-            let call =
-                Call { stdin, global, command, tools, paths, reporter, key_rx, stdout_closed };
+            let columns = environment.columns();
+            let call = Call {
+                columns,
+                stdin,
+                global,
+                command,
+                tools,
+                paths,
+                reporter,
+                key_rx,
+                stdout_closed,
+            };
             let ended = cli.command.run(options, call).await;
             drop(told);
             ended
@@ -324,6 +336,8 @@ impl Command {
             Self::Exec(_) => "exec",
             Self::Status(_) => "status",
             Self::Logs(_) => "logs",
+            Self::Trace(_) => "trace",
+            Self::Bench(_) => "bench",
             Self::Init(_) => "init",
             Self::Config(_) => "config",
             Self::Doctor(_) => "doctor",
@@ -342,6 +356,7 @@ impl Command {
             Self::Deploy(args) => Some(args.options(global)),
             Self::Apply(args) => Some(args.options(global)),
             Self::Render(args) => Some(args.options(global)),
+            Self::Bench(args) => Some(args.options(global)),
             _ => None,
         }
     }
@@ -389,11 +404,18 @@ impl Command {
             }
             Self::Status(args) => call.status(args.names()).await,
             Self::Logs(args) => call.logs(args).await,
+            Self::Trace(args) => {
+                let request = args.request(call.global.context.clone(), call.columns);
+                let loaded = config::load(&call.config_request());
+                let loaded = loaded.map_err(|error| error.failure())?;
+                ops::trace(&request, &loaded.project, &call.paths, &call.reporter).map(|()| DONE)
+            }
             Self::Dev(_)
             | Self::Run(_)
             | Self::Build(_)
             | Self::Deploy(_)
             | Self::Apply(_)
+            | Self::Bench(_)
             | Self::Render(_) => {
                 unreachable!("these have options of the loop")
             }

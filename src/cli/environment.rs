@@ -45,6 +45,14 @@ impl Environment {
         if stderr { self.stderr_is_terminal } else { self.stdout_is_terminal }
     }
 
+    /// How many columns text on stdout may take: those of the terminal, else what `COLUMNS` says.
+    pub(super) fn columns(&self) -> usize {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+        let size = size.map(|size| usize::from(size.ws_col)).filter(|_| self.stdout_is_terminal);
+        let said = || self.filled("COLUMNS")?.to_str()?.parse().ok();
+        size.filter(|columns| *columns > 0).or_else(said).unwrap_or(80).clamp(40, 500)
+    }
+
     /// Programs as this environment finds them.
     pub(super) fn tools(&self) -> Tools {
         Tools::new(self.variables.clone())

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::bench;
+use crate::bench::Edits;
 use crate::config;
 use crate::engine::{self, Goal, Inbox, Outcome, Request};
 use crate::files;
@@ -16,6 +18,7 @@ use super::{LoopCommand, LoopOptions};
 
 /// Runs the loop with `options`; returns the exit code.
 pub(super) async fn loop_command(options: LoopOptions, call: Call) -> Result<u8, Failure> {
+    bench::mend(&call.paths.state, &call.reporter);
     let mut config = call.config_request();
     config.manifests.clone_from(&options.manifests);
     config.offline = options.offline;
@@ -51,9 +54,15 @@ pub(super) async fn loop_command(options: LoopOptions, call: Call) -> Result<u8,
         given,
         record: options.record.as_ref().map(|file| cwd.join(file)),
         builds: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        rounds: None,
         paths,
     };
     let inbox = Inbox { key_rx, stdout_closed };
+    if let Some(edits) = options.edits {
+        let edits = Edits { path: cwd.join(&edits.path), ..edits };
+        let exit = bench::run(request, &edits, tools, reporter, inbox).await?;
+        return Ok(exit.code());
+    }
     let outcome = engine::run(request, tools, reporter.clone(), inbox).await?;
     if outcome.exit == engine::Exit::Done {
         hand_out(&options, &outcome, &form, &cwd, &reporter)?;

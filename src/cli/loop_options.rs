@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::bench::Edits;
 use crate::model::{ContextName, Namespace, Platform};
 
 use super::global::GlobalArgs;
@@ -70,6 +71,8 @@ pub struct LoopOptions {
     pub output: Option<PathBuf>,
     /// Where `build` writes its images.
     pub file_output: Option<PathBuf>,
+    /// Edits that are made and measured.
+    pub edits: Option<Edits>,
     /// Where the session's events are written.
     pub record: Option<PathBuf>,
 }
@@ -103,6 +106,7 @@ impl LoopOptions {
             template: None,
             output: None,
             file_output: None,
+            edits: None,
             record: None,
         }
     }

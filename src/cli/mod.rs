@@ -4,6 +4,7 @@
 //! `engine` or `ops`, and the exit code. Decides nothing else.
 
 mod apply;
+mod bench;
 mod build;
 mod checks;
 mod completions;
@@ -17,6 +18,7 @@ mod environment;
 mod global;
 mod init;
 mod inputs;
+mod log_file;
 mod logs;
 mod loop_command;
 mod loop_options;
@@ -84,6 +86,8 @@ pub enum Command {
     Exec(checks::ExecArgs),
     Status(status::StatusArgs),
     Logs(logs::LogsArgs),
+    Trace(trace::TraceArgs),
+    Bench(bench::BenchArgs),
     Init(init::InitArgs),
     Config(config::ConfigArgs),
     Doctor(doctor::DoctorArgs),
@@ -97,7 +101,7 @@ const SECTIONS: [(&str, &[&str]); 5] = [
     ("The loop", &["dev"]),
     ("Its steps, once", &["run", "build", "deploy", "render", "apply", "delete"]),
     ("Run to its end", &["test", "verify", "exec"]),
-    ("Looking", &["status", "logs", "config", "doctor"]),
+    ("Looking", &["status", "logs", "trace", "bench", "config", "doctor"]),
     ("Setting up", &["init", "schema", "completions", "version"]),
 ];
 

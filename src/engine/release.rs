@@ -638,7 +638,7 @@ impl ReleaseState {
                 let fingerprint = work.wanted.fingerprint.clone();
                 self.unrecorded = lags.then_some(Unrecorded { generation, wanted: work.wanted });
                 self.run(Running { fingerprint, images, revision: None });
-                effects.push(told(name, ReleaseNews::Patched { took }));
+                effects.push(told(name, ReleaseNews::Patched { lags, took }));
             }
         }
     }

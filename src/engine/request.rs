@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::ConfigRequest;
 use crate::model::{ArtifactName, ContextName, ImageRef, Key, Namespace, Paths, Platform};
+use crate::timeline::Round;
 
 use super::{Exit, Goal};
 
@@ -52,6 +53,8 @@ pub struct Request {
     pub given: BTreeMap<ArtifactName, ImageRef>,
     /// Where every event is written to, as JSON lines.
     pub record: Option<PathBuf>,
+    /// Where each round after the first is told, stage by stage.
+    pub rounds: Option<mpsc::UnboundedSender<Round>>,
     /// Where wharf keeps its own files.
     pub paths: Paths,
     /// How many builds may run at once.

@@ -12,6 +12,7 @@ mod jobs;
 mod logs;
 mod standing;
 mod status;
+mod trace;
 mod version;
 
 pub use actions::{ChecksRequest, exec, test, verify};
@@ -25,4 +26,5 @@ pub use images::{
 pub use logs::{LogsRequest, build_log, logs};
 pub use standing::Place;
 pub use status::status;
+pub use trace::{TraceRequest, trace};
 pub use version::version;

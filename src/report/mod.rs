@@ -300,6 +300,8 @@ pub enum ReleaseNews {
     },
     /// Other images were put into what runs; nothing else differed.
     Patched {
+        /// Helm's history does not say so yet, and `recorded` follows.
+        lags: bool,
         /// How long it took.
         #[serde(rename = "seconds", serialize_with = "seconds")]
         took: Duration,

@@ -593,7 +593,7 @@ fn each_report_is_one_json_object() {
     {"report":"data","what":"images","data":{"images":{"api":"api:1f3c"}}}
     {"report":"check","name":"docker","state":"ok","what":"Engine 20.10.24","help":[]}
     {"report":"check","name":"helm","state":"fail","what":"it is not on the PATH","help":["install Helm 3 or 4"]}
-    {"report":"release","name":"shop","news":"patched","seconds":0.05}
+    {"report":"release","name":"shop","news":"patched","lags":true,"seconds":0.05}
     {"report":"release","name":"shop","news":"answers","target":"service/web","seconds":0.62}
     {"report":"round","seconds":1.1,"live_seconds":0.62,"ready_seconds":1.1,"failed":0,"first":false}
     {"report":"release","name":"shop","news":"recorded","revision":10,"changed":[],"seconds":0.4}

@@ -34,6 +34,8 @@ fn help_lists_every_command_in_sections() {
     Looking:
       status       Show what of the project runs, and how it is
       logs         Show the logs of the project's containers, or of a build
+      trace        Show the last rounds of `dev`, stage by stage, and what is usual
+      bench        Edit a file again and again, and show how long each stage takes
       config       Print the configuration in effect, each value with where it came from
       doctor       Look at Docker, cluster, Helm and this machine, and say how to mend what is amiss
 

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -33,6 +34,13 @@ impl Done {
     }
 }
 
+/// A step of a build that ran.
+pub(super) struct StepTook {
+    pub(super) step: String,
+    pub(super) from: Instant,
+    pub(super) to: Instant,
+}
+
 /// Something for later tasks.
 pub(super) enum Kept {
     /// What was hashed, for the builder.
@@ -45,6 +53,8 @@ pub(super) enum Kept {
     Deployed(ReleaseName, Vec<ObjectRef>, Option<Arc<Installed>>),
     /// The same objects with other images.
     Patched(ReleaseName, Arc<Installed>),
+    /// The steps that a build ran.
+    Steps(ArtifactName, Vec<StepTook>),
     /// An open local port; `following` keeps it.
     Forward(Forward, OpenForward),
 }
@@ -98,7 +108,7 @@ impl Desk {
     /// Takes what a task left. Only the latest of each counts.
     pub(super) fn keep(&mut self, kept: Option<Kept>) {
         match kept {
-            None | Some(Kept::Forward(..)) => {}
+            None | Some(Kept::Forward(..) | Kept::Steps(..)) => {}
             Some(Kept::Inputs(name, generation, inputs)) => {
                 self.inputs.insert(name, (generation, inputs));
             }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -38,6 +39,21 @@ pub(super) struct Following {
     /// Resolves once the cluster is another one.
     changed: BoxFuture<'static, Event>,
     begun: jiff::Timestamp,
+}
+
+/// What is heard by following.
+pub(super) enum Heard {
+    /// Something that the session has to know.
+    Event(Event),
+    /// A new pod of a release has come on.
+    Passed {
+        /// Of which release.
+        release: ReleaseName,
+        /// How far.
+        milestone: Milestone,
+        /// When.
+        at: Instant,
+    },
 }
 
 /// What a release was deployed as, so that its new pods are known from others.
@@ -102,7 +118,7 @@ impl Following {
     }
 
     /// The next thing that happens by itself. Safe to drop at any time.
-    pub(super) async fn next(&mut self, project: &Project, stopwatch: &Stopwatch) -> Event {
+    pub(super) async fn next(&mut self, project: &Project, stopwatch: &Stopwatch) -> Heard {
         let (lookout, moments, placed) = (&mut self.lookout, &mut self.moments, &self.placed);
         let seen = async {
             match lookout {
@@ -110,22 +126,22 @@ impl Following {
                 None => std::future::pending().await,
             }
         };
-        let answered = async {
+        let passed = async {
             let Some(moments) = moments else { return std::future::pending().await };
             loop {
                 let moment = moments.next().await;
-                if let Some(event) = answered(placed, moment, stopwatch) {
-                    return event;
+                if let Some(heard) = heard(placed, moment, stopwatch) {
+                    return heard;
                 }
             }
         };
         tokio::select! {
-            event = answered => event,
+            heard = passed => heard,
             event = &mut self.changed => {
                 self.changed = Box::pin(std::future::pending());
-                event
+                Heard::Event(event)
             }
-            sight = seen => match sight {
+            sight = seen => Heard::Event(match sight {
                 Sight::Recovered(release) => Event::Recovered { release },
                 Sight::Lost(namespace) => {
                     let releases = project.releases.values();
@@ -133,7 +149,7 @@ impl Following {
                     let releases = releases.filter(in_it).map(|release| release.name.clone());
                     Event::Lost { releases: releases.collect(), namespace }
                 }
-            },
+            }),
         }
     }
 
@@ -222,16 +238,21 @@ impl Following {
     }
 }
 
-/// What the session hears of a pod's moment, if anything.
-fn answered(
+/// What a pod's moment means, if it is one of what was deployed last.
+fn heard(
     placed: &BTreeMap<ReleaseName, Placed>,
     moment: Moment,
     stopwatch: &Stopwatch,
-) -> Option<Event> {
+) -> Option<Heard> {
     let (release, of) = placed.iter().find(|(_, placed)| placed.concerns(&moment))?;
-    let Milestone::Answered { target } = moment.milestone else { return None };
-    let took = stopwatch.since_save(moment.at);
-    Some(Event::Answered { release: release.clone(), generation: of.generation, target, took })
+    let (release, generation) = (release.clone(), of.generation);
+    Some(match moment.milestone {
+        Milestone::Answered { target } => {
+            let took = stopwatch.since_save(moment.at);
+            Heard::Event(Event::Answered { release, generation, target, took })
+        }
+        milestone => Heard::Passed { release, milestone, at: moment.at },
+    })
 }
 
 /// Answers `OpenForward`.

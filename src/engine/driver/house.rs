@@ -18,6 +18,7 @@ use crate::model::{ArtifactName, Delivery, ImageRef, Namespace, Platform, Projec
 use crate::observe::Scene;
 use crate::render::{self, RenderScope, Rendered};
 use crate::report::Failure;
+use crate::timeline::Store;
 use crate::tools::Tools;
 
 use super::super::{Goal, Request};
@@ -41,6 +42,8 @@ pub(super) struct House {
     /// Absent where nothing is observed.
     pub(super) scene: Option<Scene>,
     pub(super) journal: Option<Journal>,
+    /// The last rounds.
+    pub(super) rounds: Arc<Store>,
     render: OnceCell<RenderScope>,
     tools: Tools,
     namespace: Namespace,
@@ -119,6 +122,7 @@ impl House {
         let runtime = runtime_folder(&request.paths.runtime)?;
         let tools = tools.clone();
         Ok(Self {
+            rounds: Arc::new(Store::open(state.path())),
             render: OnceCell::new(),
             standing: request.goal != Goal::Watching || !request.cleanup,
             said: Mutex::default(),

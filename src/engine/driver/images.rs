@@ -1,8 +1,8 @@
 //! What is done for an image: hashed, looked for, built, delivered. Each function is one task.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::time::Instant;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,9 +15,15 @@ use crate::report::{ArtifactNews, Failure, Report, Reporter};
 use crate::tools::Tools;
 
 use super::super::{Built, Delivered, End, Event, Hashed, Seen};
-use super::desk::{Done, Kept};
+use super::desk::{Done, Kept, StepTook};
 use super::hooks::{self, Around, Halt, When};
 use super::house::House;
+
+/// How many steps of a build are remembered with their times.
+const STEPS: usize = 100;
+
+/// What takes less time is no step that anybody could make faster.
+const SHORTEST_STEP: Duration = Duration::from_millis(1);
 
 /// What a look, a build and a delivery have in common.
 pub(super) struct Work {
@@ -124,7 +130,16 @@ pub(super) async fn build(
     let began = Instant::now();
     let name = artifact.clone();
     let teller = reporter.clone();
-    let tell = move |news: ArtifactNews| {
+    let steps = Mutex::new(Vec::new());
+    let tell = |news: ArtifactNews| {
+        if let ArtifactNews::Step { step, cached: false, done: true, took: Some(took) } = &news {
+            let to = Instant::now();
+            let from = to.checked_sub(*took).unwrap_or(to);
+            let mut steps = steps.lock().unwrap_or_else(PoisonError::into_inner);
+            if steps.len() < STEPS && *took >= SHORTEST_STEP {
+                steps.push(StepTook { step: step.clone(), from, to });
+            }
+        }
         teller.tell(Report::Artifact { name: name.clone(), news });
     };
     let hooks = definition.as_ref().map(|definition| definition.hooks.clone()).unwrap_or_default();
@@ -159,7 +174,9 @@ pub(super) async fn build(
         Err(BuildError::Stale { .. }) => Err(End::Stale),
         Err(error) => Err(End::Failed(error.failure())),
     };
-    Done::of(Event::Built { artifact, generation, result })
+    let steps = steps.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let event = Event::Built { artifact: artifact.clone(), generation, result };
+    Done::keeping(event, Kept::Steps(artifact, steps))
 }
 
 impl From<Halt> for End {

@@ -27,17 +27,18 @@ use tokio_util::sync::CancellationToken;
 use crate::cleanup;
 use crate::model::{ArtifactName, Generation, ImageRef, Key as Pressed, ReleaseName, Undo};
 use crate::report::{Failure, Report, Reporter};
+use crate::timeline::Round;
 use crate::tools::{self, Tools};
 
 use super::{Effect, End, Event, Exit, Goal, Inbox, Nudge, Outcome, Request, Session};
 
 use desk::{Desk, Done, Kept};
-use following::Following;
+use following::{Following, Heard};
 use house::House;
 use logins::Logins;
 use mending::Mending;
 use saves::Saves;
-use stopwatch::{Lap, Stopwatch};
+use stopwatch::Stopwatch;
 use tape::Tape;
 
 /// How long asks that nobody waits for any more may take to end at the exit.
@@ -68,6 +69,7 @@ pub async fn run(
         session: Session::new(start.project, options, start.undo),
         desk: Desk::default(),
         tasks: JoinSet::new(),
+        beside: JoinSet::new(),
         crashes: HashMap::new(),
         cancels: HashMap::new(),
         queue: VecDeque::new(),
@@ -103,6 +105,8 @@ struct Driver {
     /// What tasks have left for later tasks.
     desk: Desk,
     tasks: JoinSet<Done>,
+    /// Work that the session knows nothing of.
+    beside: JoinSet<()>,
     /// The event that stands for a task that panics.
     crashes: HashMap<Id, Event>,
     cancels: HashMap<Slot, CancellationToken>,
@@ -128,9 +132,10 @@ impl Driver {
         }
         while self.outcome.is_none() {
             let event = match self.queue.pop_front() {
-                Some(event) => event,
+                Some(event) => Some(event),
                 None => self.next(&mut inbox).await,
             };
+            let Some(event) = event else { continue };
             self.tape.write(&event);
             self.stopwatch.hears(&event, Instant::now());
             if let Event::Lost { releases, .. } = &event {
@@ -142,12 +147,12 @@ impl Driver {
         self.finish().await
     }
 
-    /// The next thing that happens.
-    async fn next(&mut self, inbox: &mut Inbox) -> Event {
+    /// The next thing that happens; `None` where the session need not know.
+    async fn next(&mut self, inbox: &mut Inbox) -> Option<Event> {
         let mending = self.mending.due(self.session.waits_for_mending(), Instant::now());
         let waits_for_login = self.session.waits_for_login();
         let shows_logs_only = self.request.goal == Goal::Following && self.leaving_since.is_none();
-        tokio::select! {
+        let event = tokio::select! {
             biased;
             key = inbox.key_rx.recv() => match key {
                 Some(Pressed::Rebuild) => {
@@ -165,13 +170,20 @@ impl Driver {
                 self.mending = Mending::default();
                 Event::Saved(save.saved)
             }
-            event = self.following.next(self.session.project(), &self.stopwatch) => event,
+            heard = self.following.next(self.session.project(), &self.stopwatch) => match heard {
+                Heard::Event(event) => event,
+                Heard::Passed { release, milestone, at } => {
+                    self.stopwatch.passed(&release, &milestone, at);
+                    return None;
+                }
+            },
             () = at(mending) => {
                 self.mending.tried();
                 Event::Nudged(Nudge::Mended)
             }
             () = self.logins.changed(waits_for_login) => Event::Nudged(Nudge::LoggedIn),
-        }
+        };
+        Some(event)
     }
 
     /// Takes what a task brings; a task that panicked brings the event made for that case.
@@ -181,6 +193,7 @@ impl Driver {
                 self.crashes.remove(&id);
                 match done.kept {
                     Some(Kept::Forward(forward, open)) => self.following.keep(forward, open),
+                    Some(Kept::Steps(artifact, steps)) => self.stopwatch.steps(&artifact, steps),
                     kept => {
                         let is_examined = matches!(kept, Some(Kept::Examined(..)));
                         self.desk.keep(kept);
@@ -374,15 +387,36 @@ impl Driver {
     }
 
     fn end_round(&mut self, failed: usize, first: bool) {
-        let Lap { took, live, ready } = self.stopwatch.lap(Instant::now());
+        let context = self.house.cluster.as_ref().map(|cluster| cluster.context().to_string());
+        let round = self.stopwatch.lap(Instant::now(), failed, context.unwrap_or_default());
+        let (took, live, ready) = (round.took, round.live, round.ready);
         if failed == 0 {
             self.mending = Mending::default();
         }
         self.house.save_caches();
+        if !first && self.request.goal == Goal::Watching && round.is_worth_keeping() {
+            self.keep(round);
+        }
         self.reporter.tell(Report::Round { took, live, ready, failed, first });
         if first && self.request.goal == Goal::Watching {
             self.saves.tell_watching(&self.reporter);
         }
+    }
+
+    /// Keeps a round for `wharf trace`, beside the loop.
+    fn keep(&mut self, round: Round) {
+        if let Some(rounds) = &self.request.rounds {
+            // Whoever wanted it may have had enough.
+            let _ = rounds.send(round.clone());
+        }
+        while self.beside.try_join_next().is_some() {}
+        let store = Arc::clone(&self.house.rounds);
+        self.beside.spawn_blocking(move || {
+            // Nobody's work depends on it.
+            if let Err(error) = store.add(round) {
+                tracing::warn!(%error, "a round is not kept");
+            }
+        });
     }
 
     fn farewell(&mut self, leftovers: &[crate::model::Leftover], kept: &[String]) {
@@ -412,7 +446,10 @@ impl Driver {
             cancel.cancel();
         }
         self.tasks.abort_all();
-        let last = async { while self.tasks.join_next().await.is_some() {} };
+        let last = async {
+            while self.tasks.join_next().await.is_some() {}
+            while self.beside.join_next().await.is_some() {}
+        };
         // What does not end by itself is dropped with the set.
         let _ = tokio::time::timeout(LAST_CALL, last).await;
         let exit = self.outcome.unwrap_or(Exit::Failed);

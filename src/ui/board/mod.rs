@@ -111,7 +111,8 @@ impl Board {
             || matches!(report, Report::Pod { mended: false, .. })
             || matches!(report, Report::Stopped { leftovers, .. } if !leftovers.is_empty());
         let mut lines = self.lines(report, now);
-        let is_beside = matches!(report, Report::Trace { .. } | Report::Note { .. });
+        let is_beside = matches!(report, Report::Trace { .. } | Report::Note { .. })
+            || matches!(report, Report::Release { news: ReleaseNews::Recorded { .. }, .. });
         if self.manner.hold && !self.manner.quiet && !lines.is_empty() && !is_beside {
             lines.splice(0..0, self.cause.take().map(|cause| cause.line()));
         }
@@ -389,7 +390,7 @@ impl Board {
                 let done = Done::Deployed { revision, pruned, hooks, took };
                 self.done(sort, name, done, false)
             }
-            ReleaseNews::Patched { took } => {
+            ReleaseNews::Patched { took, .. } => {
                 self.done(sort, name, Done::Patched { took: *took }, false)
             }
             ReleaseNews::Recorded { revision, changed, .. } => {

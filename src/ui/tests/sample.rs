@@ -326,7 +326,7 @@ pub(super) fn data() -> Vec<Report> {
 pub(super) fn without_helm() -> Vec<Report> {
     let (changed, took) = (vec![], secs(0.4));
     vec![
-        release("shop", ReleaseNews::Patched { took: secs(0.05) }),
+        release("shop", ReleaseNews::Patched { lags: true, took: secs(0.05) }),
         answers(0.62),
         lap(1.1, 0.62, 1.1),
         release("shop", ReleaseNews::Recorded { revision: Some(10), changed, took }),
