@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::bench;
 use crate::cluster::ClusterOptions;
 use crate::config;
 use crate::config::ConfigRequest;
@@ -228,6 +229,7 @@ impl Call {
     }
 
     async fn delete(mut self, request: DeleteRequest) -> Result<u8, Failure> {
+        bench::mend(&self.paths.state, &self.reporter);
         let place = self.place()?;
         let cancel = CancellationToken::new();
         let work = ops::delete(&place, &request, &cancel);
