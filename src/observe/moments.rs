@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::model::{ImageRef, Namespace, WorkloadRef};
+use crate::observe::pod;
 use crate::observe::pod::{has_sandbox, is_ready, is_scheduled, is_started};
 use crate::observe::scene::Scene;
 use crate::observe::workload::owner_among;
@@ -69,12 +70,7 @@ impl Moment {
     /// Whether the pod runs no other version of any of `images`.
     #[must_use]
     pub fn is_made_of(&self, images: &[ImageRef]) -> bool {
-        let spec = self.pod.spec.as_ref();
-        let containers = spec
-            .into_iter()
-            .flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
-        let used = containers.filter_map(|container| container.image.as_deref());
-        used.filter_map(|image| ImageRef::parse(image).ok()).all(|image| {
+        pod::images(&self.pod).all(|(_, image)| {
             let mut wanted = images.iter().filter(|one| one.same_repository(&image));
             wanted.all(|wanted| match image.digest() {
                 Some(digest) => wanted.digest() == Some(digest),

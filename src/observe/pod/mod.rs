@@ -9,7 +9,9 @@ mod words;
 
 pub(super) use ended::last_crash;
 pub(super) use probes::probe_failures;
-pub(super) use state::{has_sandbox, is_ready, is_scheduled, is_started, probation, restarts};
+pub(super) use state::{
+    has_sandbox, images, is_ready, is_scheduled, is_started, probation, restarts,
+};
 pub(super) use words::one_line;
 
 use k8s_openapi::api::core::v1::{Container, ContainerStatus, Pod};

@@ -5,6 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 
+use crate::model::ImageRef;
+
 use super::is_to_go_on;
 
 /// How long a program that no readiness probe asks must run before it counts as started. Kubelet
@@ -13,6 +15,17 @@ const PROBATION: Duration = Duration::from_secs(2);
 
 /// The same for one that has ended before.
 const PROBATION_AFTER_CRASH: Duration = Duration::from_secs(10);
+
+/// The name and image of each container that is meant to be there, init containers after the others.
+pub(in crate::observe) fn images(pod: &Pod) -> impl Iterator<Item = (&str, ImageRef)> {
+    let specs = pod.spec.iter();
+    let containers =
+        specs.flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
+    containers.filter_map(|container| {
+        let image = ImageRef::parse(container.image.as_deref()?).ok()?;
+        Some((container.name.as_str(), image))
+    })
+}
 
 /// How long a pod must be called ready before that is believed: without a readiness probe a program
 /// counts as ready as soon as it runs, if it ends at once or not. Nothing where it has run for

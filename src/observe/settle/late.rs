@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::model::{ImageRef, Namespace};
+use crate::observe::pod;
 use crate::observe::scene::Seen;
 
 /// The annotation by which kubelet is woken.
@@ -79,7 +80,7 @@ impl<'a> Late<'a> {
 /// Whether kubelet has looked for one of `images` and did not find it.
 fn looked_in_vain(pod: &Pod, images: &BTreeSet<ImageRef>) -> bool {
     const IN_VAIN: [&str; 3] = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"];
-    let (Some(spec), Some(status)) = (&pod.spec, &pod.status) else { return false };
+    let Some(status) = &pod.status else { return false };
     let statuses = status.container_statuses.iter().chain(&status.init_container_statuses);
     let in_vain: BTreeSet<&str> = statuses
         .flatten()
@@ -90,11 +91,8 @@ fn looked_in_vain(pod: &Pod, images: &BTreeSet<ImageRef>) -> bool {
         })
         .map(|status| status.name.as_str())
         .collect();
-    let mut containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
-    containers.any(|container| {
-        let image = container.image.as_deref().and_then(|image| ImageRef::parse(image).ok());
-        let is_late = |image: ImageRef| images.iter().any(|late| late.full() == image.full());
-        in_vain.contains(container.name.as_str()) && image.is_some_and(is_late)
+    pod::images(pod).any(|(container, image)| {
+        in_vain.contains(container) && images.iter().any(|late| late.full() == image.full())
     })
 }
 
