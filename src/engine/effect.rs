@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use crate::model::{
     ArtifactName, Forward, Generation, ImageRef, Leftover, Project, ReleaseName, Undo,
 };
-use crate::report::Report;
+use crate::report::{Failure, Report};
+
+use super::event::{End, Event};
 
 /// Something to be done.
 ///
@@ -166,6 +168,74 @@ pub enum Effect {
     Abort,
     /// The end, with this result.
     Exit(Exit),
+}
+
+impl Effect {
+    /// Whether it changes something outside, or leads to it.
+    pub(super) fn is_act(&self) -> bool {
+        matches!(
+            self,
+            Self::Deploy { .. }
+                | Self::Patch { .. }
+                | Self::Record { .. }
+                | Self::Build { .. }
+                | Self::Deliver { .. }
+        )
+    }
+
+    /// The finishing event of an effect whose work could not be done.
+    pub(super) fn refused(&self, failure: &Failure) -> Option<Event> {
+        let failure = failure.clone();
+        let end = End::Failed(failure.clone());
+        Some(match self.clone() {
+            Self::Hash { artifact, generation, .. } => {
+                Event::Hashed { artifact, generation, result: Err(failure) }
+            }
+            Self::Look { artifact, generation, .. } => {
+                Event::Seen { artifact, generation, result: Err(failure) }
+            }
+            Self::Build { artifact, generation, .. } => {
+                Event::Built { artifact, generation, result: Err(end) }
+            }
+            Self::Deliver { artifact, generation, .. } => {
+                Event::Delivered { artifact, generation, result: Err(end) }
+            }
+            Self::Examine { release, generation } => {
+                Event::Examined { release, generation, result: Err(failure) }
+            }
+            Self::Render { release, generation, .. } => {
+                Event::Rendered { release, generation, result: Err(failure) }
+            }
+            Self::Deploy { release, generation } => {
+                Event::Deployed { release, generation, result: Err(end) }
+            }
+            Self::Patch { release, generation } => {
+                Event::Patched { release, generation, result: Err(end) }
+            }
+            Self::Lull { generation } => Event::Lulled(generation),
+            Self::Record { release, generation } => {
+                Event::Recorded { release, generation, result: Err(end) }
+            }
+            Self::Settle { release, generation, .. } => {
+                Event::Settled { release, generation, result: Err(end) }
+            }
+            Self::RollBack { release, generation } => {
+                Event::RolledBack { release, generation, result: Err(failure) }
+            }
+            Self::OpenForward(forward) => Event::ForwardOpened { forward, result: Err(failure) },
+            Self::ReadConfig => Event::ConfigChanged(Err(failure)),
+            Self::Unwind(steps) => {
+                let why = failure.what;
+                let left = steps.iter().rev().map(|step| Leftover {
+                    what: step.what(),
+                    why: why.clone(),
+                    by_hand: step.by_hand(),
+                });
+                Event::Unwound(left.collect())
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// How a command ends.

@@ -189,15 +189,7 @@ impl World {
         let mut broken = false;
         let mut refused = Vec::new();
         for effect in effects {
-            let is_act = matches!(
-                effect,
-                Effect::Deploy { .. }
-                    | Effect::Patch { .. }
-                    | Effect::Record { .. }
-                    | Effect::Build { .. }
-                    | Effect::Deliver { .. }
-            );
-            if broken && is_act {
+            if broken && effect.is_act() {
                 refused.push(effect);
                 continue;
             }
@@ -298,24 +290,7 @@ impl World {
         }
         for effect in refused {
             let failure = Failure::work("wharf::files::disk_full", "the journal is not written");
-            let event = match effect {
-                Effect::Deploy { release, generation } => {
-                    Event::Deployed { release, generation, result: Err(End::Failed(failure)) }
-                }
-                Effect::Patch { release, generation } => {
-                    Event::Patched { release, generation, result: Err(End::Failed(failure)) }
-                }
-                Effect::Record { release, generation } => {
-                    Event::Recorded { release, generation, result: Err(End::Failed(failure)) }
-                }
-                Effect::Build { artifact, generation, .. } => {
-                    Event::Built { artifact, generation, result: Err(End::Failed(failure)) }
-                }
-                Effect::Deliver { artifact, generation, .. } => {
-                    Event::Delivered { artifact, generation, result: Err(End::Failed(failure)) }
-                }
-                other => panic!("{other:?} is no act"),
-            };
+            let event = effect.refused(&failure).expect("it is an act");
             self.tell(event);
         }
     }

@@ -30,7 +30,7 @@ use crate::report::{Failure, Report, Reporter};
 use crate::timeline::Round;
 use crate::tools::{self, Tools};
 
-use super::{Effect, End, Event, Exit, Goal, Inbox, Nudge, Outcome, Request, Session};
+use super::{Effect, Event, Exit, Goal, Inbox, Nudge, Outcome, Request, Session};
 
 use desk::{Desk, Done, Kept};
 use following::{Following, Heard};
@@ -216,8 +216,8 @@ impl Driver {
         let mut broken: Option<Failure> = None;
         for effect in effects {
             match (&broken, effect) {
-                (Some(failure), effect) if is_act(&effect) => {
-                    self.queue.extend(refused(&effect, failure));
+                (Some(failure), effect) if effect.is_act() => {
+                    self.queue.extend(effect.refused(failure));
                 }
                 (_, Effect::Remember(steps)) => broken = self.remember(&steps).err(),
                 (_, effect) => self.do_one(effect),
@@ -260,7 +260,7 @@ impl Driver {
         let slot = slot(&effect);
         let cancel = CancellationToken::new();
         let house = Arc::clone(&self.house);
-        let crash = refused(&effect, &Failure::bug("a task of the loop panicked"));
+        let crash = effect.refused(&Failure::bug("a task of the loop panicked"));
         let reporter = self.reporter.clone();
         let task = match effect {
             Effect::Hash { artifact, generation, bases } => {
@@ -480,18 +480,6 @@ async fn unwind(house: Arc<House>, reporter: Reporter, steps: Vec<Undo>) -> Done
     Done::of(Event::Unwound(left))
 }
 
-/// Whether an effect changes something outside, or leads to it.
-fn is_act(effect: &Effect) -> bool {
-    matches!(
-        effect,
-        Effect::Deploy { .. }
-            | Effect::Patch { .. }
-            | Effect::Record { .. }
-            | Effect::Build { .. }
-            | Effect::Deliver { .. }
-    )
-}
-
 /// Whose work an effect starts.
 fn slot(effect: &Effect) -> Option<Slot> {
     match effect {
@@ -504,58 +492,4 @@ fn slot(effect: &Effect) -> Option<Slot> {
         Effect::Record { release, .. } => Some(Slot::Record(release.clone())),
         _ => None,
     }
-}
-
-/// The finishing event of an effect whose work could not be done.
-fn refused(effect: &Effect, failure: &Failure) -> Option<Event> {
-    let failure = failure.clone();
-    let end = End::Failed(failure.clone());
-    Some(match effect.clone() {
-        Effect::Hash { artifact, generation, .. } => {
-            Event::Hashed { artifact, generation, result: Err(failure) }
-        }
-        Effect::Look { artifact, generation, .. } => {
-            Event::Seen { artifact, generation, result: Err(failure) }
-        }
-        Effect::Build { artifact, generation, .. } => {
-            Event::Built { artifact, generation, result: Err(end) }
-        }
-        Effect::Deliver { artifact, generation, .. } => {
-            Event::Delivered { artifact, generation, result: Err(end) }
-        }
-        Effect::Examine { release, generation } => {
-            Event::Examined { release, generation, result: Err(failure) }
-        }
-        Effect::Render { release, generation, .. } => {
-            Event::Rendered { release, generation, result: Err(failure) }
-        }
-        Effect::Deploy { release, generation } => {
-            Event::Deployed { release, generation, result: Err(end) }
-        }
-        Effect::Patch { release, generation } => {
-            Event::Patched { release, generation, result: Err(end) }
-        }
-        Effect::Lull { generation } => Event::Lulled(generation),
-        Effect::Record { release, generation } => {
-            Event::Recorded { release, generation, result: Err(end) }
-        }
-        Effect::Settle { release, generation, .. } => {
-            Event::Settled { release, generation, result: Err(end) }
-        }
-        Effect::RollBack { release, generation } => {
-            Event::RolledBack { release, generation, result: Err(failure) }
-        }
-        Effect::OpenForward(forward) => Event::ForwardOpened { forward, result: Err(failure) },
-        Effect::ReadConfig => Event::ConfigChanged(Err(failure)),
-        Effect::Unwind(steps) => {
-            let why = failure.what;
-            let left = steps.iter().rev().map(|step| crate::model::Leftover {
-                what: step.what(),
-                why: why.clone(),
-                by_hand: step.by_hand(),
-            });
-            Event::Unwound(left.collect())
-        }
-        _ => return None,
-    })
 }
