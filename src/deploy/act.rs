@@ -22,14 +22,14 @@ use crate::report::ReleaseNews;
 const NAMESPACE_LIMIT: Duration = Duration::from_secs(120);
 
 /// What a deploy did.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Deployed {
     /// Helm's revision; absent for plain manifests.
     pub revision: Option<u32>,
     /// Objects that the manifests no longer name and that were deleted.
     pub pruned: Vec<ObjectRef>,
     /// What the release consists of, hooks left out.
-    pub inventory: Vec<ObjectRef>,
+    pub inventory: Vec<Recorded>,
     /// Objects that are not as the record had them before.
     pub changed: Vec<ObjectRef>,
     /// What a later [`super::swap`] starts from; absent where Helm did not say what it installed.
@@ -86,7 +86,6 @@ pub async fn deploy(
         // Kinds that this deploy defined were taken for namespaced before.
         done.inventory =
             applied.into_iter().map(|object| recorded(object, Part::Object, found)).collect();
-        done.inventory = with_passing(done.inventory, plan);
         deployed.installed = Some(Installed {
             revision: None,
             server_side: true,
@@ -99,6 +98,7 @@ pub async fn deploy(
         }
     }
 
+    done.inventory = with_passing(done.inventory, plan);
     read_anew(scope, &mut done.inventory).await?;
     done.fingerprint.clone_from(&plan.fingerprint);
     write(scope, plan, &done, made_namespace).await?;
@@ -112,7 +112,7 @@ pub async fn deploy(
     let changed = done.inventory.iter().filter(is_changed);
     deployed.changed = changed.map(|one| one.object.clone()).collect();
     let parts = done.inventory.into_iter();
-    deployed.inventory = parts.filter(|one| one.part != Part::Hook).map(|one| one.object).collect();
+    deployed.inventory = parts.filter(|one| one.part != Part::Hook).collect();
     Ok(deployed)
 }
 

@@ -36,7 +36,7 @@ pub async fn let_stay(
     let objects = record.inventory.iter().filter(|one| one.part != Part::Hook);
     Ok(Some(Deployed {
         revision: record.revision,
-        inventory: objects.map(|one| one.object.clone()).collect(),
+        inventory: objects.cloned().collect(),
         too_large_to_keep: !plan.is_helm() && !manifests_kept,
         ..Deployed::default()
     }))

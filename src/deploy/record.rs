@@ -118,6 +118,18 @@ pub struct Recorded {
     pub passing: bool,
 }
 
+impl Recorded {
+    /// As much of its manifest as a wait for it needs.
+    #[must_use]
+    pub fn outline(&self) -> serde_json::Value {
+        let mut outline = self.object.to_value();
+        if self.passing {
+            outline["spec"] = serde_json::json!({ "ttlSecondsAfterFinished": 0 });
+        }
+        outline
+    }
+}
+
 /// What an object is to its release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

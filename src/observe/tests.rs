@@ -721,6 +721,26 @@ async fn what_never_gets_ready_ends_with_the_releases_own_time() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_needs_a_claim_that_is_stuck_is_named_before_its_pods_are_made() {
+    let stage = Stage::new();
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data",
+        "namespace": "shop", "uid": "uid-data"}, "spec": {}, "status": {"phase": "Pending"},
+    });
+    let mut user = deployment(1, json!({}));
+    user["spec"]["template"]["spec"]["volumes"] =
+        json!([{"name": "data", "persistentVolumeClaim": {"claimName": "data"}}]);
+    let why = "storageclass.storage.k8s.io \"fast\" not found";
+    stage.fake.put(event("data", "ProvisioningFailed", why, 1));
+    stage.fake.put(claim.clone());
+    stage.fake.put(user);
+    let outlines = [deployment(1, Value::Null), claim];
+    let failure = end(stage.settle(&outlines, 60)).await.unwrap_err().failure();
+    assert_eq!(failure.what, format!("claim/data is unbound: {why}"));
+    assert_eq!(failure.why, ["deployment/api waits for it"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_object_that_is_deleted_meanwhile_is_missed() {
     let stage = Stage::new();
     let object = deployment(1, json!({"observedGeneration": 2}));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::deploy::{DeployScope, ProjectRecord, ReleaseRecord};
-use crate::model::{ImageRef, Namespace, Paths, Project, ReleaseName, WorkloadKind, WorkloadRef};
+use crate::model::{ImageRef, Namespace, ObjectRef, Paths, Project, ReleaseName, WorkloadKind, WorkloadRef};
 use crate::report::{Failure, Reporter};
 use crate::tools::Tools;
 
@@ -110,6 +110,8 @@ pub(super) struct Part {
     pub(super) releases: BTreeMap<(Namespace, ReleaseName), ReleaseRecord>,
     /// Workloads to look at. Which of them use an image of `images` is known only in the cluster.
     pub(super) workloads: BTreeSet<WorkloadRef>,
+    /// Those among them that go by themselves when they are done.
+    pub(super) passing: BTreeSet<WorkloadRef>,
     /// Absent: every workload. Otherwise those that are named, or run one of these images.
     pub(super) only: Option<Only>,
     /// Names that meant something.
@@ -158,6 +160,8 @@ impl Part {
         if wanted {
             self.releases.insert((namespace.clone(), name.clone()), release.clone());
             self.workloads.extend(workloads);
+            let passing = release.inventory.iter().filter(|one| one.passing);
+            self.passing.extend(passing.filter_map(|one| workload(&one.object)));
         }
     }
 
@@ -174,14 +178,15 @@ impl Part {
 
 /// The workloads among the objects of a release.
 fn workloads_of(release: &ReleaseRecord) -> BTreeSet<WorkloadRef> {
-    let objects = release.inventory.iter().map(|recorded| &recorded.object);
-    objects
-        .filter(|object| matches!(object.api_version.as_str(), "v1" | "apps/v1" | "batch/v1"))
-        .filter_map(|object| {
-            let (kind, namespace) = (WorkloadKind::of(&object.kind)?, object.namespace.clone()?);
-            Some(WorkloadRef { kind, namespace, name: object.name.clone() })
-        })
-        .collect()
+    release.inventory.iter().filter_map(|recorded| workload(&recorded.object)).collect()
+}
+
+fn workload(object: &ObjectRef) -> Option<WorkloadRef> {
+    if !matches!(object.api_version.as_str(), "v1" | "apps/v1" | "batch/v1") {
+        return None;
+    }
+    let (kind, namespace) = (WorkloadKind::of(&object.kind)?, object.namespace.clone()?);
+    Some(WorkloadRef { kind, namespace, name: object.name.clone() })
 }
 
 #[cfg(test)]

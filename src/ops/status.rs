@@ -23,8 +23,11 @@ pub async fn status(place: &Place, names: &[String]) -> Result<bool, Failure> {
     let cluster = &standing.cluster;
     let scene = Scene::new(cluster.client(), cluster.kind());
     let all = observe::status(&scene, &part.workloads).await.map_err(|error| error.failure())?;
-    let statuses: Vec<WorkloadStatus> =
-        all.into_iter().filter(|status| part.includes(&status.workload, &status.images)).collect();
+    let is_shown = |status: &WorkloadStatus| {
+        let is_done = !status.exists && part.passing.contains(&status.workload);
+        !is_done && part.includes(&status.workload, &status.images)
+    };
+    let statuses: Vec<WorkloadStatus> = all.into_iter().filter(is_shown).collect();
     let head = format!("{} on {}", place.project.name, cluster.context());
     let data = json!({
         "project": place.project.name,

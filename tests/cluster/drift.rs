@@ -29,6 +29,12 @@ spec:
       containers: [{name: once, image: "busybox:1.36", command: [echo, "one"]}]
 "#;
 
+/// As [`JOB`], but gone as soon as it is done.
+fn passing() -> String {
+    let passing = JOB.replace("name: once", "name: passing");
+    passing.replace("spec:\n  template", "spec:\n  ttlSecondsAfterFinished: 0\n  template")
+}
+
 fn map(name: &str) -> String {
     format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{key: value}}\n")
 }
@@ -42,6 +48,7 @@ fn manifests_are_what_runs_whoever_changes_either() {
             ("wharf.yaml", "manifests: {all: all/*.yaml}\n"),
             ("all/worker.yaml", WORKER),
             ("all/once.yaml", JOB),
+            ("all/passing.yaml", &passing()),
             ("all/kept.yaml", &map("kept")),
             ("all/dropped.yaml", &map("dropped")),
         ],
@@ -53,6 +60,9 @@ fn manifests_are_what_runs_whoever_changes_either() {
     };
     let mut wharf = Wharf::start_in_terminal(&project, &["dev"]);
     assert_eq!(wharf.round(), 0);
+    wait_for("the Job that goes by itself", || {
+        ask("job/passing", ".metadata.name").is_empty().then_some(())
+    });
     let (job, kept) = (ask("job/once", ".metadata.uid"), ask("cm/kept", ".metadata.uid"));
 
     // Dropped from the manifests, so it goes.
@@ -64,6 +74,13 @@ fn manifests_are_what_runs_whoever_changes_either() {
     assert_eq!(wharf.round(), 0);
     assert_eq!(ask("cm/dropped", ".metadata.name"), "");
     assert_eq!(ask("job/once", ".metadata.uid"), job, "what did not change is left alone");
+
+    // Nobody misses what went by itself.
+    assert_eq!(ask("job/passing", ".metadata.name"), "");
+    assert_eq!(wharf.reports().iter().find(|told| told["news"] == "drifted"), None);
+    let mut status = Wharf::start(&project, &["status"]);
+    assert_eq!(status.wait().code(), Some(0), "{:?}", status.reports());
+    assert!(!format!("{:?}", status.reports()).contains("passing"), "{:?}", status.reports());
 
     // A Job's template cannot be changed, so it is made anew and runs.
     project.edit("all/once.yaml", "one\"]", "two\"]");

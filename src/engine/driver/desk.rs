@@ -9,8 +9,8 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::build::BuildInputs;
-use crate::deploy::{Found, Installed, Plan, Swap};
-use crate::model::{ArtifactName, Forward, Generation, ObjectRef, Project, ReleaseName};
+use crate::deploy::{Found, Installed, Part, Plan, Recorded, Swap};
+use crate::model::{ArtifactName, Forward, Generation, Project, ReleaseName};
 use crate::observe::OpenForward;
 use crate::render::Shape;
 
@@ -50,7 +50,7 @@ pub(super) enum Kept {
     /// What is to be deployed.
     Prepared(ReleaseName, Generation, Arc<Prepared>),
     /// What now runs.
-    Deployed(ReleaseName, Vec<ObjectRef>, Option<Arc<Installed>>),
+    Deployed(ReleaseName, Vec<Recorded>, Option<Arc<Installed>>),
     /// The same objects with other images.
     Patched(ReleaseName, Arc<Installed>),
     /// The steps that a build ran.
@@ -99,7 +99,7 @@ pub(super) struct Desk {
     inputs: BTreeMap<ArtifactName, (Generation, Arc<BuildInputs>)>,
     examined: BTreeMap<ReleaseName, Arc<ExaminedRelease>>,
     prepared: BTreeMap<ReleaseName, (Generation, Arc<Prepared>)>,
-    objects: BTreeMap<ReleaseName, Vec<ObjectRef>>,
+    objects: BTreeMap<ReleaseName, Vec<Value>>,
     installed: BTreeMap<ReleaseName, Arc<Installed>>,
     lost: BTreeSet<ReleaseName>,
 }
@@ -116,8 +116,8 @@ impl Desk {
                 if let Some(record) =
                     examined.found.as_ref().and_then(|found| found.record.as_ref())
                 {
-                    let objects = record.inventory.iter().map(|entry| entry.object.clone());
-                    self.objects.insert(name.clone(), objects.collect());
+                    let objects = record.inventory.iter().filter(|one| one.part != Part::Hook);
+                    self.objects.insert(name.clone(), objects.map(Recorded::outline).collect());
                 }
                 self.examined.insert(name, examined);
             }
@@ -128,7 +128,7 @@ impl Desk {
                 self.installed.remove(&name);
                 self.lost.remove(&name);
                 self.installed.extend(installed.map(|installed| (name.clone(), installed)));
-                self.objects.insert(name, objects);
+                self.objects.insert(name, objects.iter().map(Recorded::outline).collect());
             }
             Some(Kept::Patched(name, installed)) => {
                 self.installed.insert(name, installed);
@@ -171,10 +171,9 @@ impl Desk {
         (*of == generation).then(|| Arc::clone(prepared))
     }
 
-    /// The objects of a release as last deployed or found.
+    /// The objects of a release as last deployed or found, in outline.
     pub(super) fn objects(&self, release: &ReleaseName) -> Vec<Value> {
-        let objects = self.objects.get(release).into_iter().flatten();
-        objects.map(ObjectRef::to_value).collect()
+        self.objects.get(release).cloned().unwrap_or_default()
     }
 
     /// The revision that ran before the last deploy.

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::deploy::{self, DeployError, Swap, UndoOptions};
 use crate::model::{
-    ArtifactName, Chart, Delivery, Generation, HelmSource, HookFact, ImageRef, Namespace,
-    ObjectRef, Project, Release, ReleaseName, ReleaseSource, Tag,
+    ArtifactName, Chart, Delivery, Generation, HelmSource, HookFact, ImageRef, Namespace, Project,
+    Release, ReleaseName, ReleaseSource, Tag,
 };
 use crate::observe::{self, ObserveError, Settling};
 use crate::render::{self, Shape};
@@ -350,7 +350,8 @@ async fn deployed(
     tell_what_is_not_kept(work, &deployed);
     if !hooks.after.is_empty() {
         // They are for what was deployed, not for the pods that it replaces.
-        let objects: Vec<Value> = deployed.inventory.iter().map(ObjectRef::to_value).collect();
+        let objects: Vec<Value> =
+            deployed.inventory.iter().map(deploy::Recorded::outline).collect();
         settled(work, &objects, &BTreeSet::new(), cancel).await?;
         around.run(&hooks.after, When::After).await?;
     }

@@ -34,7 +34,8 @@ pub struct Settling<'a> {
     pub release: &'a ReleaseName,
     /// Where objects lie that name no namespace.
     pub namespace: &'a Namespace,
-    /// The objects as rendered.
+    /// The objects as rendered, or as much of each as a wait needs: type, name, and whether it goes
+    /// by itself when it is done.
     pub objects: &'a [Value],
     /// Images that may have come to the nodes after pods that want them, and are there now.
     pub late: &'a BTreeSet<ImageRef>,
@@ -186,7 +187,8 @@ impl Watch<'_> {
         }
     }
 
-    async fn not_ready(&self, complaints: Vec<Complaint>) -> ObserveError {
+    async fn not_ready(&self, mut complaints: Vec<Complaint>) -> ObserveError {
+        self.name_users_of_claims(&mut complaints);
         let mut broken = Vec::new();
         for complaint in &complaints {
             let namespace = self.targets.namespace_of(&complaint.subject);
@@ -195,6 +197,18 @@ impl Watch<'_> {
             broken.push(Broken::new(complaint, lines));
         }
         ObserveError::NotReady(broken)
+    }
+
+    /// A claim is often known to be stuck before its user has a pod that could complain.
+    fn name_users_of_claims(&self, complaints: &mut Vec<Complaint>) {
+        for index in 0..complaints.len() {
+            let Complaint { subject, trouble } = complaints[index].clone();
+            for subject in self.targets.users_of(self.scene, &subject) {
+                if complaints.iter().all(|complaint| complaint.subject != subject) {
+                    complaints.push(Complaint { subject, trouble: trouble.clone() });
+                }
+            }
+        }
     }
 
     fn too_late(&self) -> ObserveError {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, FutureExt, try_join_all};
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::Api;
 use kube::api::ListParams;
@@ -123,6 +124,17 @@ impl Targets {
     pub(super) fn namespace_of(&self, subject: &str) -> Option<&Namespace> {
         let target = self.targets.iter().find(|target| target.subject() == subject);
         target.map(|target| &target.namespace)
+    }
+
+    /// What cannot start without the claim called `subject`, whether it has pods yet or not.
+    pub(super) fn users_of(&self, scene: &Scene, subject: &str) -> Vec<String> {
+        let claim = self.targets.iter().find(|target| target.subject() == subject);
+        let Some(claim) = claim.filter(|target| target.kind == Kind::Claim) else { return vec![] };
+        let users = self.targets.iter().filter(|target| {
+            target.namespace == claim.namespace
+                && mounts(target.pod_spec(scene).as_ref(), &claim.name)
+        });
+        users.map(Target::subject).collect()
     }
 
     /// Waits for definitions, and until the watches know what was deployed.
@@ -244,6 +256,22 @@ impl Target {
         }
     }
 
+    /// What its pods are to be, where it has any.
+    fn pod_spec(&self, scene: &Scene) -> Option<PodSpec> {
+        let (at, name) = (&self.namespace, &self.name);
+        match self.kind {
+            Kind::Deployment => scene.deployments(at).get(name)?.spec.template.spec.clone(),
+            Kind::StatefulSet => scene.stateful_sets(at).get(name)?.spec.template.spec.clone(),
+            Kind::DaemonSet => scene.daemon_sets(at).get(name)?.spec.template.spec.clone(),
+            Kind::ReplicaSet => {
+                scene.replica_sets(at).get(name)?.spec.template.as_ref()?.spec.clone()
+            }
+            Kind::Job => scene.jobs(at).get(name)?.spec.as_ref()?.template.spec.clone(),
+            Kind::Pod => scene.pods(at).get(name)?.spec.clone(),
+            Kind::Service | Kind::Claim => None,
+        }
+    }
+
     fn find<K: Object>(
         &self,
         table: &Arc<Table<K>>,
@@ -261,6 +289,12 @@ impl Target {
             },
         }
     }
+}
+
+fn mounts(pods: Option<&PodSpec>, claim: &str) -> bool {
+    let volumes = pods.and_then(|spec| spec.volumes.as_ref()).into_iter().flatten();
+    let mut claims = volumes.filter_map(|volume| volume.persistent_volume_claim.as_ref());
+    claims.any(|mounted| mounted.claim_name == claim)
 }
 
 fn caught_up(
