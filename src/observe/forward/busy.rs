@@ -1,4 +1,6 @@
-//! Who holds a local port.
+//! Who holds a local port, and whether a client is still there.
+
+use std::net::{SocketAddr, SocketAddrV4};
 
 /// The process that listens on `port`, such as "`python3` (pid 4711)", where that can be known.
 #[cfg(target_os = "linux")]
@@ -32,6 +34,32 @@ pub(super) fn holder(port: u16) -> Option<String> {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn holder(_port: u16) -> Option<String> {
     None
+}
+
+/// Whether the program at the other end of a connection has closed all of it, and not just its own
+/// half. `client` is its address, `own` the one it connected to. Where that cannot be known, it has.
+pub(super) fn is_gone(client: SocketAddr, own: SocketAddr) -> bool {
+    match (client, own) {
+        (SocketAddr::V4(client), SocketAddr::V4(own)) if cfg!(target_os = "linux") => {
+            let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+            !is_held(&table, client, own)
+        }
+        _ => true,
+    }
+}
+
+/// Whether `/proc/net/tcp` has the connection from `client` to `own`, and a process that holds it.
+fn is_held(table: &str, client: SocketAddrV4, own: SocketAddrV4) -> bool {
+    // Four bytes in the machine's order, printed as a number.
+    let place = |at: SocketAddrV4| {
+        format!("{:08X}:{:04X}", u32::from_ne_bytes(at.ip().octets()), at.port())
+    };
+    let (client, own) = (place(client), place(own));
+    table.lines().skip(1).any(|line| {
+        let mut fields = line.split_whitespace().skip(1);
+        let is_it = fields.next() == Some(&client) && fields.next() == Some(&own);
+        is_it && fields.nth(6).is_some_and(|inode| inode != "0")
+    })
 }
 
 /// Inodes of the sockets in one of `/proc/net/tcp*` that listen on `port`:

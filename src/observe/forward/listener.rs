@@ -6,17 +6,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, ResourceExt as _};
+use kube::ResourceExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::busy;
+use super::carry::{End, Sent};
 use super::scout::{Answering, scout};
 use super::target::{Target, Way, local_port};
-use super::tunnel::{End, Sent, Tunnel};
+use super::tunnel::Tunnels;
 use crate::model::{Forward, Namespace};
 use crate::observe::error::ObserveError;
 use crate::observe::moments::Moment;
@@ -102,7 +102,7 @@ pub async fn open(
     let short = target.short();
     let gate = Gate {
         scene: scene.clone(),
-        pods: Api::namespaced(scene.client().clone(), target.namespace.as_str()),
+        tunnels: Arc::new(Tunnels::new(scene.client().clone(), target.namespace.clone())),
         answering: Arc::default(),
         target,
         local,
@@ -110,7 +110,8 @@ pub async fn open(
         told: Mutex::default(),
     };
     let mut task = JoinSet::new();
-    task.spawn(scout(scene.clone(), gate.target.clone(), Arc::clone(&gate.answering), moments));
+    let (answering, tunnels) = (Arc::clone(&gate.answering), Arc::clone(&gate.tunnels));
+    task.spawn(scout(scene.clone(), gate.target.clone(), answering, tunnels, moments));
     task.spawn(accept(listener, Arc::new(gate)));
     Ok(OpenForward { local, target: short, remote, task })
 }
@@ -144,7 +145,7 @@ async fn not_opened(local: SocketAddr, target: &Target, error: &io::Error) -> Ob
 #[derive(Debug)]
 struct Gate {
     scene: Scene,
-    pods: Api<Pod>,
+    tunnels: Arc<Tunnels>,
     target: Target,
     answering: Arc<Answering>,
     local: SocketAddr,
@@ -186,7 +187,7 @@ impl Gate {
         while let Some((way, has_waited)) = self.way(deadline).await {
             // A pod that has just become ready gets time of its own.
             refused.take_if(|(by, _)| has_waited || *by != way);
-            let word = match Tunnel::open(&self.pods, &way.pod, way.port).await {
+            let word = match self.tunnels.open(&way.pod, &way.uid, way.port).await {
                 Ok(tunnel) => match tunnel.carry(&mut connection, &mut sent).await {
                     End::Closed => return self.forget(),
                     // Whoever replaces or restarts the pod says so already.

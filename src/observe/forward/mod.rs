@@ -5,9 +5,11 @@
 //! newest pod that answers, and keeps that pod until one of the two ends.
 
 mod busy;
+mod carry;
 mod listener;
 mod probe;
 mod scout;
+mod spdy;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Container, HTTPGetAction, Pod, Probe};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kube::Api;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::tunnel::Tunnel;
+use super::target::Way;
+use super::tunnel::Tunnels;
 use crate::cluster;
 
 /// How long one look may take, whatever the probe's own limit says: the next one is due soon.
@@ -122,30 +122,27 @@ fn number(container: &Container, port: &IntOrString) -> Option<u16> {
 
 impl Check {
     /// Whether it holds now.
-    pub(super) async fn holds(&self, pods: &Api<Pod>, pod: &str) -> bool {
+    pub(super) async fn holds(&self, tunnels: &Tunnels, way: &Way) -> bool {
         for _ in 0..self.times {
-            if !timeout(LOOK_LIMIT, self.look(pods, pod)).await.unwrap_or(false) {
+            if !timeout(LOOK_LIMIT, self.look(tunnels, way)).await.unwrap_or(false) {
                 return false;
             }
         }
         true
     }
 
-    async fn look(&self, pods: &Api<Pod>, pod: &str) -> bool {
+    async fn look(&self, tunnels: &Tunnels, way: &Way) -> bool {
         match &self.act {
-            Act::Connect { port } => match Tunnel::open(pods, pod, *port).await {
+            Act::Connect { port } => match tunnels.open(&way.pod, &way.uid, *port).await {
                 Ok(tunnel) => tunnel.accepted(REFUSAL).await,
                 Err(_) => false,
             },
-            Act::Http { port, request } => match Tunnel::open(pods, pod, *port).await {
-                Ok(mut tunnel) => match tunnel.stream() {
-                    Some(mut stream) => is_welcome(&mut stream, request).await,
-                    None => false,
-                },
+            Act::Http { port, request } => match tunnels.open(&way.pod, &way.uid, *port).await {
+                Ok(tunnel) => tunnel.welcomes(request).await,
                 Err(_) => false,
             },
             Act::Run { container, command } => {
-                let ran = cluster::exec(pods, pod, container, command).await;
+                let ran = cluster::exec(&tunnels.pods(), &way.pod, container, command).await;
                 ran.is_ok_and(|ran| ran.success)
             }
         }

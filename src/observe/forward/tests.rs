@@ -8,11 +8,12 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::busy;
+use super::carry::{End, Sent, carry};
 use super::target::{Target, local_port};
-use super::tunnel::{End, Sent, carry};
 use crate::model::{Forward, ForwardPort, Namespace};
 
 fn target(kind: &str, port: Option<ForwardPort>) -> Target {
@@ -106,12 +107,21 @@ struct Carried {
 
 impl Carried {
     fn begin(sent: Sent, refusal: impl Future<Output = Option<String>> + Send + 'static) -> Self {
+        Self::of(sent, refusal, true)
+    }
+
+    /// `is_gone` once it has closed its half.
+    fn of(
+        sent: Sent,
+        refusal: impl Future<Output = Option<String>> + Send + 'static,
+        is_gone: bool,
+    ) -> Self {
         let (client, mut local) = duplex(64);
         let (remote, pod) = duplex(1024);
         let mut tunnel = JoinSet::new();
         tunnel.spawn(async move {
             let mut sent = sent;
-            let end = carry(&mut local, remote, refusal, &mut sent).await;
+            let end = carry(&mut local, remote, refusal, &mut sent, || is_gone).await;
             (end, sent)
         });
         Self { client, pod, tunnel }
@@ -159,6 +169,32 @@ async fn a_client_that_went_away_does_not_keep_its_tunnel() {
     let began = tokio::time::Instant::now();
     assert_eq!(carried.end().await, End::Closed);
     assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_waits_after_half_closing_gets_the_rest_however_late() {
+    let mut carried = Carried::of(Sent::default(), pending(), false);
+    carried.client.shutdown().await.unwrap();
+    for _ in 0..3 {
+        carried.pod.write_all(b"row\n").await.unwrap();
+        tokio::time::sleep(Duration::from_secs(200)).await;
+    }
+    drop(carried.pod);
+    let mut rows = String::new();
+    carried.client.read_to_string(&mut rows).await.unwrap();
+    assert_eq!(rows, "row\nrow\nrow\n");
+}
+
+#[tokio::test]
+async fn a_client_that_has_closed_its_half_is_told_from_one_that_is_gone() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let own = listener.local_addr().unwrap();
+    let mut client = TcpStream::connect(own).await.unwrap();
+    let (_accepted, address) = listener.accept().await.unwrap();
+    client.shutdown().await.unwrap();
+    assert_eq!(busy::is_gone(address, own), !cfg!(target_os = "linux"));
+    drop(client);
+    assert!(busy::is_gone(address, own));
 }
 
 #[tokio::test]

@@ -1,231 +1,283 @@
-//! Carries the bytes of one connection through the API server to a pod and back.
-//!
-//! The end of what the client sends is never passed on: the library takes it for the end of the
-//! whole tunnel and drops the rest of the response. A client that has closed its half still gets
-//! everything, and a tunnel on which nothing more can be expected ends by silence.
+//! Ways through the API server to the ports of pods, held open for the next connection.
 
-use std::future::Future;
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, join, ready};
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use k8s_openapi::api::core::v1::Pod;
-use kube::Api;
 use kube::api::Portforwarder;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::{Instant, sleep_until, timeout};
+use kube::client::Body;
+use kube::{Api, Client};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, duplex};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
+
+use super::busy;
+use super::carry::{End, Sent, carry};
+use super::spdy::Connection;
+use crate::model::Namespace;
 
 /// How long opening may take.
 const DIAL_LIMIT: Duration = Duration::from_secs(10);
-/// How long a word about a refusal may come after the refusal itself.
-const REFUSAL_LIMIT: Duration = Duration::from_millis(300);
-/// Silence that ends a tunnel whose client has closed its half and got an answer to everything.
-const SILENCE_ANSWERED: Duration = Duration::from_secs(5);
-/// The same while an answer is outstanding: a slow one may take its time.
-const SILENCE_ASKED: Duration = Duration::from_secs(300);
-/// How much of what a client sent is kept until the first answer, for another attempt.
-const KEPT: usize = 64 * 1024;
+/// How many connections wait for the next tunnel; browsers open six at once.
+const IDLE: usize = 6;
+/// How long they wait.
+const KEPT: Duration = Duration::from_secs(60);
+/// Bytes on their way between a tunnel and its connection.
+const BUFFER: usize = 64 * 1024;
+/// The longest answer to a refused upgrade that is read.
+const ANSWER: usize = 64 * 1024;
+/// The protocols, as they are asked for:
+/// <https://github.com/kubernetes/kubernetes/blob/master/staging/src/k8s.io/apimachinery/pkg/util/httpstream/spdy/roundtripper.go>.
+const SPDY: &str = "SPDY/3.1";
+const PORT_FORWARD: &str = "portforward.k8s.io";
 
-/// How the service of a connection ended.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// One of the two sides closed it.
-    Closed,
-    /// The pod did not take the connection; another attempt loses nothing.
-    Refused(String),
-    /// It broke, and part of it is gone.
-    Broken(String),
+/// The ways of one forward.
+pub(super) struct Tunnels {
+    client: Client,
+    namespace: Namespace,
+    state: Mutex<State>,
 }
 
-/// What the client sent, as long as nothing came back.
-#[derive(Debug, Default)]
-pub(super) struct Sent {
-    bytes: Vec<u8>,
-    /// More came than is kept: there is no second attempt.
-    is_cut: bool,
-    /// The client has closed its half.
-    is_over: bool,
+#[derive(Default)]
+struct State {
+    idle: Vec<Idle>,
+    /// Whether the API server, and what stands before it, lets SPDY pass; once known.
+    speaks_spdy: Option<bool>,
 }
 
-/// A tunnel to one port of a pod; dropping it ends it.
-pub(super) struct Tunnel {
-    forwarder: Option<Portforwarder>,
+struct Idle {
+    /// The UID of its pod.
+    pod: String,
+    connection: Box<Connection<TokioIo<Upgraded>>>,
+    since: Instant,
+}
+
+/// A way to one port of a pod; dropping it ends it.
+pub(super) struct Tunnel<'a> {
+    tunnels: &'a Tunnels,
+    /// The UID of its pod.
+    pod: String,
     port: u16,
+    by: By,
 }
 
-impl Tunnel {
-    /// Opens a tunnel. That it opens does not say that anything listens.
+enum By {
+    Spdy(Box<Connection<TokioIo<Upgraded>>>),
+    /// One connection for one tunnel.
+    WebSocket(WebSocket),
+}
+
+struct WebSocket(Portforwarder);
+
+impl Drop for WebSocket {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// The pod's end of a tunnel.
+trait Remote: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Remote for T {}
+
+/// A tunnel at work.
+struct Work<'a> {
+    remote: Box<dyn Remote>,
+    /// A word about what went wrong, if anything does.
+    refusal: BoxFuture<'a, Option<String>>,
+    /// Moves the bytes; ends soon after `remote` was dropped.
+    rest: BoxFuture<'a, ()>,
+    _kept: Option<WebSocket>,
+}
+
+impl Tunnels {
+    /// Ways to pods of `namespace`.
+    pub(super) fn new(client: Client, namespace: Namespace) -> Self {
+        Self { client, namespace, state: Mutex::default() }
+    }
+
+    /// The pods it leads to.
+    pub(super) fn pods(&self) -> Api<Pod> {
+        Api::namespaced(self.client.clone(), self.namespace.as_str())
+    }
+
+    /// Opens a tunnel to `port` of the pod with this name and UID. That it opens does not say that
+    /// anything listens.
     ///
     /// # Errors
     ///
     /// The API server's or kubelet's reason, in one line.
-    pub(super) async fn open(pods: &Api<Pod>, pod: &str, port: u16) -> Result<Self, String> {
-        match timeout(DIAL_LIMIT, pods.portforward(pod, &[port])).await {
-            Ok(Ok(forwarder)) => Ok(Self { forwarder: Some(forwarder), port }),
-            Ok(Err(error)) => Err(crate::observe::scene::in_short(&error)),
-            Err(_) => Err(format!("no answer within {} s", DIAL_LIMIT.as_secs())),
+    pub(super) async fn open(&self, pod: &str, uid: &str, port: u16) -> Result<Tunnel<'_>, String> {
+        let tunnel = |by| Tunnel { tunnels: self, pod: uid.to_owned(), port, by };
+        if let Some(connection) = self.idle(uid) {
+            return Ok(tunnel(By::Spdy(connection)));
         }
-    }
-
-    /// The pod's end of it; `None` once it was taken. Lives no longer than the tunnel.
-    pub(super) fn stream(&mut self) -> Option<impl AsyncRead + AsyncWrite + Unpin + use<>> {
-        self.forwarder.as_mut()?.take_stream(self.port)
-    }
-
-    /// Whether the pod took the connection: nobody says yes, but a no comes within `patience`.
-    pub(super) async fn accepted(mut self, patience: Duration) -> bool {
-        let Some(forwarder) = &mut self.forwarder else { return false };
-        let (Some(mut stream), Some(refusal)) =
-            (forwarder.take_stream(self.port), forwarder.take_error(self.port))
-        else {
-            return false;
-        };
-        let mut byte = [0];
-        tokio::select! {
-            biased;
-            word = refusal => word.is_none(),
-            // A server that speaks first has taken it.
-            read = stream.read(&mut byte) => matches!(read, Ok(1)),
-            () = tokio::time::sleep(patience) => true,
+        let speaks_spdy = self.state().speaks_spdy;
+        if speaks_spdy == Some(false) {
+            return Ok(tunnel(By::WebSocket(self.web_socket(pod, port).await?)));
         }
-    }
-
-    /// Carries bytes until one side closes, then closes the tunnel.
-    pub(super) async fn carry<L>(mut self, local: &mut L, sent: &mut Sent) -> End
-    where
-        L: AsyncRead + AsyncWrite + Unpin,
-    {
-        let Some(mut forwarder) = self.forwarder.take() else { return End::Closed };
-        let (Some(remote), Some(refusal)) =
-            (forwarder.take_stream(self.port), forwarder.take_error(self.port))
-        else {
-            return End::Closed;
-        };
-        self.forwarder = Some(forwarder);
-        carry(local, remote, refusal, sent).await
-    }
-}
-
-impl Drop for Tunnel {
-    fn drop(&mut self) {
-        if let Some(forwarder) = &self.forwarder {
-            forwarder.abort();
-        }
-    }
-}
-
-/// Carries bytes between `local` and `remote`. `refusal` ends with a word if the pod refuses.
-pub(super) async fn carry<L, R>(
-    local: &mut L,
-    mut remote: R,
-    refusal: impl Future<Output = Option<String>>,
-    sent: &mut Sent,
-) -> End
-where
-    L: AsyncRead + AsyncWrite + Unpin,
-    R: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut refusal = Box::pin(refusal);
-    if let Err(error) = remote.write_all(&sent.bytes).await {
-        return lost(&error, &mut refusal, sent, false).await;
-    }
-    let (mut from_local, mut to_local) = tokio::io::split(local);
-    let (mut from_remote, mut to_remote) = tokio::io::split(remote);
-    let (mut upwards, mut downwards) = (vec![0; 16 * 1024], vec![0; 16 * 1024]);
-    let mut answered = false;
-    let mut is_asked = !sent.bytes.is_empty();
-    let mut refused = false;
-    let mut last = Instant::now();
-    loop {
-        let silence = if is_asked { SILENCE_ASKED } else { SILENCE_ANSWERED };
-        tokio::select! {
-            biased;
-            word = &mut refusal, if !refused => match word {
-                Some(word) => return refused_or_broken(word, answered, sent),
-                None => refused = true,
-            },
-            read = from_remote.read(&mut downwards) => match read {
-                Ok(0) if answered => {
-                    let _ = to_local.shutdown().await;
-                    return End::Closed;
-                }
-                Ok(0) => return without_answer(&mut refusal, refused, &mut to_local, sent).await,
-                Ok(length) => {
-                    (answered, is_asked, last) = (true, false, Instant::now());
-                    sent.bytes = Vec::new();
-                    if to_local.write_all(&downwards[..length]).await.is_err() {
-                        return End::Closed;
-                    }
-                }
-                Err(error) => return End::Broken(error.to_string()),
-            },
-            read = from_local.read(&mut upwards), if !sent.is_over => match read {
-                Ok(0) => (sent.is_over, last) = (true, Instant::now()),
-                Ok(length) => {
-                    (is_asked, last) = (true, Instant::now());
-                    if !answered {
-                        sent.keep(&upwards[..length]);
-                    }
-                    if let Err(error) = to_remote.write_all(&upwards[..length]).await {
-                        return lost(&error, &mut refusal, sent, answered).await;
-                    }
-                }
-                Err(_) => return End::Closed,
-            },
-            () = sleep_until(last + silence), if sent.is_over => {
-                let _ = to_local.shutdown().await;
-                return End::Closed;
+        match in_time(self.spdy(pod)).await {
+            Ok(connection) => {
+                self.state().speaks_spdy = Some(true);
+                Ok(tunnel(By::Spdy(connection)))
+            }
+            Err(word) if speaks_spdy.is_some() => Err(word),
+            Err(word) => {
+                // The pod may be to blame, or a proxy that lets only WebSockets pass.
+                let web_socket = self.web_socket(pod, port).await.map_err(|_| word.clone())?;
+                tracing::debug!(word, "SPDY does not pass: forwards use WebSockets");
+                self.state().speaks_spdy = Some(false);
+                Ok(tunnel(By::WebSocket(web_socket)))
             }
         }
     }
-}
 
-impl Sent {
-    fn keep(&mut self, bytes: &[u8]) {
-        if self.bytes.len() + bytes.len() > KEPT {
-            self.is_cut = true;
-            self.bytes = Vec::new();
+    /// Ends what waits for pods other than those with these UIDs, or has waited for long.
+    pub(super) fn retain(&self, pods: &[&str]) {
+        let kept = |idle: &Idle| pods.contains(&idle.pod.as_str()) && idle.since.elapsed() < KEPT;
+        self.state().idle.retain(kept);
+    }
+
+    fn idle(&self, pod: &str) -> Option<Box<Connection<TokioIo<Upgraded>>>> {
+        let mut state = self.state();
+        state.idle.retain(|idle| idle.since.elapsed() < KEPT);
+        while let Some(index) = state.idle.iter().rposition(|idle| idle.pod == pod) {
+            let mut idle = state.idle.remove(index);
+            if idle.connection.is_alive() {
+                return Some(idle.connection);
+            }
         }
-        if !self.is_cut {
-            self.bytes.extend_from_slice(bytes);
+        None
+    }
+
+    fn keep(&self, pod: String, connection: Box<Connection<TokioIo<Upgraded>>>) {
+        let mut state = self.state();
+        if state.idle.len() >= IDLE {
+            state.idle.remove(0);
+        }
+        state.idle.push(Idle { pod, connection, since: Instant::now() });
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn spdy(&self, pod: &str) -> Result<Box<Connection<TokioIo<Upgraded>>>, String> {
+        let place = format!("/api/v1/namespaces/{}/pods/{pod}/portforward", self.namespace);
+        let request = Request::post(place)
+            .header(header::CONNECTION, "Upgrade")
+            .header(header::UPGRADE, SPDY)
+            .header("X-Stream-Protocol-Version", PORT_FORWARD)
+            .body(Body::empty())
+            .map_err(|error| error.to_string())?;
+        let sent = self.client.send(request).await;
+        let response = sent.map_err(|error| crate::observe::scene::in_short(&error))?;
+        if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(refusal(response).await);
+        }
+        let upgraded = hyper::upgrade::on(response).await.map_err(|error| error.to_string())?;
+        Ok(Box::new(Connection::new(TokioIo::new(upgraded))))
+    }
+
+    async fn web_socket(&self, pod: &str, port: u16) -> Result<WebSocket, String> {
+        let opened = async {
+            let opened = self.pods().portforward(pod, &[port]).await;
+            opened.map(WebSocket).map_err(|error| crate::observe::scene::in_short(&error))
+        };
+        in_time(opened).await
+    }
+}
+
+impl std::fmt::Debug for Tunnels {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Tunnels")
+            .field("namespace", &self.namespace)
+            .finish_non_exhaustive()
+    }
+}
+
+async fn in_time<T>(opened: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+    let late = || Err(format!("no answer within {} s", DIAL_LIMIT.as_secs()));
+    timeout(DIAL_LIMIT, opened).await.unwrap_or_else(|_| late())
+}
+
+/// What a refused upgrade was answered with.
+async fn refusal(response: http::Response<Body>) -> String {
+    let status = response.status();
+    let answer = Limited::new(response.into_body(), ANSWER).collect().await;
+    let answer = answer.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let message = serde_json::from_slice::<serde_json::Value>(&answer).ok();
+    let message = message.and_then(|status| Some(status["message"].as_str()?.to_owned()));
+    message.unwrap_or_else(|| {
+        let text = String::from_utf8_lossy(&answer);
+        format!("{status} {}", crate::observe::pod::one_line(text.trim())).trim().to_owned()
+    })
+}
+
+impl<'a> Tunnel<'a> {
+    /// Carries bytes between `local` and the pod until one side closes.
+    pub(super) async fn carry(self, local: &mut TcpStream, sent: &mut Sent) -> End {
+        let Ok(work) = self.work() else { return End::Closed };
+        let ends = (local.peer_addr(), local.local_addr());
+        let is_gone = || matches!(ends, (Ok(client), Ok(own)) if busy::is_gone(client, own));
+        join(carry(local, work.remote, work.refusal, sent, is_gone), work.rest).await.0
+    }
+
+    /// Whether the pod took the connection: nobody says yes, but a no comes within `patience`.
+    pub(super) async fn accepted(self, patience: Duration) -> bool {
+        let Ok(Work { mut remote, refusal, rest, _kept }) = self.work() else { return false };
+        let asked = async move {
+            let mut byte = [0];
+            tokio::select! {
+                biased;
+                word = refusal => word.is_none(),
+                // A server that speaks first has taken it.
+                read = remote.read(&mut byte) => matches!(read, Ok(1)),
+                () = tokio::time::sleep(patience) => true,
+            }
+        };
+        join(asked, rest).await.0
+    }
+
+    /// Whether an HTTP server at the other end answers `request` well.
+    pub(super) async fn welcomes(self, request: &str) -> bool {
+        let Ok(Work { mut remote, rest, _kept, .. }) = self.work() else { return false };
+        let asked = async move { super::probe::is_welcome(&mut remote, request).await };
+        join(asked, rest).await.0
+    }
+
+    fn work(self) -> io::Result<Work<'a>> {
+        let Self { tunnels, pod, port, by } = self;
+        match by {
+            By::Spdy(mut connection) => {
+                let (remote, near) = duplex(BUFFER);
+                let (word_tx, word_rx) = oneshot::channel();
+                let rest = async move {
+                    if connection.serve(port, near, word_tx).await.is_ok() {
+                        tunnels.keep(pod, connection);
+                    }
+                };
+                let refusal = async { word_rx.await.ok() }.boxed();
+                Ok(Work { remote: Box::new(remote), refusal, rest: rest.boxed(), _kept: None })
+            }
+            By::WebSocket(mut web_socket) => {
+                let forwarder = &mut web_socket.0;
+                let parts = (forwarder.take_stream(port), forwarder.take_error(port));
+                let (Some(remote), Some(refusal)) = parts else {
+                    return Err(io::ErrorKind::NotConnected.into());
+                };
+                let (refusal, rest) = (refusal.boxed(), ready(()).boxed());
+                Ok(Work { remote: Box::new(remote), refusal, rest, _kept: Some(web_socket) })
+            }
         }
     }
-}
-
-/// The pod closed without a byte: a refusal, if a word about it follows; otherwise an answer.
-async fn without_answer<W: AsyncWrite + Unpin>(
-    refusal: &mut (impl Future<Output = Option<String>> + Unpin),
-    is_told: bool,
-    to_local: &mut W,
-    sent: &Sent,
-) -> End {
-    if !is_told && let Ok(Some(word)) = timeout(REFUSAL_LIMIT, refusal).await {
-        return refused_or_broken(word, false, sent);
-    }
-    let _ = to_local.shutdown().await;
-    End::Closed
-}
-
-/// Writing into the tunnel failed: it is gone, and may have said why.
-async fn lost(
-    error: &io::Error,
-    refusal: &mut (impl Future<Output = Option<String>> + Unpin),
-    sent: &Sent,
-    answered: bool,
-) -> End {
-    match timeout(REFUSAL_LIMIT, refusal).await {
-        Ok(Some(word)) => refused_or_broken(word, answered, sent),
-        _ => End::Broken(error.to_string()),
-    }
-}
-
-fn refused_or_broken(word: String, answered: bool, sent: &Sent) -> End {
-    let may_be_heard = !sent.bytes.is_empty() && was_taken(&word);
-    if answered || sent.is_cut || may_be_heard { End::Broken(word) } else { End::Refused(word) }
-}
-
-/// Whether `word` is of a connection that a program had taken: what the client asked for may have
-/// been done, and asking again could do it twice.
-fn was_taken(word: &str) -> bool {
-    // Go's `net.OpError` names the operation; dialling is called `dial tcp`.
-    ["reset by peer", "broken pipe", "read tcp", "write tcp"].iter().any(|sign| word.contains(sign))
 }

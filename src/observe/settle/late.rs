@@ -1,5 +1,8 @@
 //! Pods that were made before their image had reached the node.
 //!
+//! Of wharf's own images that is known. What somebody else has brought there since a pod was last
+//! judged is not: whoever waits anew lets kubelet look once more.
+//!
 //! Kubelet that has looked for an image in vain looks again after ten seconds, then twenty, and so
 //! on. Any change of the pod wakes it, and an annotation changes nothing else.
 
@@ -28,19 +31,32 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How long a pod may take to find an image that is there. What keeps it from it then is for a
 /// person.
 const LIMIT: Duration = Duration::from_secs(20);
+/// The same for an image of which it is not known that it is there.
+const GLANCE: Duration = Duration::from_secs(4);
 
 /// Images that are on the nodes by now, and the pods that do not know it.
 #[derive(Debug)]
 pub(super) struct Late<'a> {
     images: &'a BTreeSet<ImageRef>,
-    /// When each pod was first seen to look in vain, and last woken, by UID.
-    pods: BTreeMap<String, (Instant, Option<Instant>)>,
+    /// By UID.
+    pods: BTreeMap<String, Asleep>,
+    /// Nobody has looked yet.
+    is_new: bool,
+}
+
+/// A pod that looked in vain.
+#[derive(Debug)]
+struct Asleep {
+    since: Instant,
+    woken: Option<Instant>,
+    /// How long it is excused.
+    limit: Duration,
 }
 
 impl<'a> Late<'a> {
     /// `images` are on every node.
     pub(super) fn of(images: &'a BTreeSet<ImageRef>) -> Self {
-        Self { images, pods: BTreeMap::new() }
+        Self { images, pods: BTreeMap::new(), is_new: true }
     }
 
     /// The pods to be woken now.
@@ -50,21 +66,29 @@ impl<'a> Late<'a> {
         now: Instant,
     ) -> Vec<(Namespace, String)> {
         let mut asleep = Vec::new();
-        if self.images.is_empty() {
-            return asleep;
-        }
         let mut in_vain = BTreeSet::new();
         for (namespace, seen) in seen {
-            for pod in seen.pods.iter().filter(|pod| looked_in_vain(pod, self.images)) {
+            for pod in &seen.pods {
+                let images = looked_in_vain(pod);
+                if images.is_empty() {
+                    continue;
+                }
                 let uid = pod.uid().unwrap_or_default();
                 in_vain.insert(uid.clone());
-                let (_, woken) = self.pods.entry(uid).or_insert((now, None));
-                if woken.is_none_or(|woken| now >= woken + AGAIN) {
-                    *woken = Some(now);
+                let is_known = images.iter().any(|image| self.has(image));
+                let limit = if is_known { LIMIT } else { GLANCE };
+                if !is_known && !self.is_new {
+                    continue;
+                }
+                let pod_asleep = Asleep { since: now, woken: None, limit };
+                let state = self.pods.entry(uid).or_insert(pod_asleep);
+                if state.woken.is_none_or(|woken| now >= woken + AGAIN) {
+                    state.woken = Some(now);
                     asleep.push((namespace.clone(), pod.name_any()));
                 }
             }
         }
+        self.is_new = false;
         self.pods.retain(|uid, _| in_vain.contains(uid));
         asleep
     }
@@ -72,15 +96,19 @@ impl<'a> Late<'a> {
     /// When what the pod with this UID waits for is to be believed: until then it is about to find
     /// its image. `None` where nothing is wrong with it, or has been for too long.
     pub(super) fn excuses(&self, uid: &str, now: Instant) -> Option<Instant> {
-        let (since, _) = self.pods.get(uid)?;
-        Some(*since + LIMIT).filter(|until| now < *until)
+        let asleep = self.pods.get(uid)?;
+        Some(asleep.since + asleep.limit).filter(|until| now < *until)
+    }
+
+    fn has(&self, image: &ImageRef) -> bool {
+        self.images.iter().any(|late| late.full() == image.full())
     }
 }
 
-/// Whether kubelet has looked for one of `images` and did not find it.
-fn looked_in_vain(pod: &Pod, images: &BTreeSet<ImageRef>) -> bool {
+/// The images for which kubelet has looked in vain.
+fn looked_in_vain(pod: &Pod) -> Vec<ImageRef> {
     const IN_VAIN: [&str; 3] = ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull"];
-    let Some(status) = &pod.status else { return false };
+    let Some(status) = &pod.status else { return vec![] };
     let statuses = status.container_statuses.iter().chain(&status.init_container_statuses);
     let in_vain: BTreeSet<&str> = statuses
         .flatten()
@@ -91,9 +119,8 @@ fn looked_in_vain(pod: &Pod, images: &BTreeSet<ImageRef>) -> bool {
         })
         .map(|status| status.name.as_str())
         .collect();
-    pod::images(pod).any(|(container, image)| {
-        in_vain.contains(container) && images.iter().any(|late| late.full() == image.full())
-    })
+    let all = pod::images(pod).filter(|(container, _)| in_vain.contains(container));
+    all.map(|(_, image)| image).collect()
 }
 
 /// Makes kubelet look at a pod. That it could not be done shows in the wait.
@@ -137,8 +164,23 @@ mod tests {
         assert_eq!(asleep("web:2", "ErrImagePull"), 1);
         assert_eq!(asleep("docker.io/library/web:2", "ImagePullBackOff"), 1);
         assert_eq!(asleep("web:2", "ContainerCreating"), 0);
-        assert_eq!(asleep("web:1", "ErrImagePull"), 0);
         assert_eq!(asleep("", "ErrImagePull"), 0);
+    }
+
+    #[test]
+    fn what_somebody_else_may_have_brought_is_looked_for_once() {
+        let images = BTreeSet::from([ImageRef::parse("web:2").unwrap()]);
+        let mut late = Late::of(&images);
+        let (stuck, began) = (seen(pod("db:1", "ImagePullBackOff")), Instant::now());
+        assert_eq!(late.asleep(&stuck, began).len(), 1);
+        assert_eq!(late.excuses("one", began), Some(began + GLANCE));
+        assert_eq!(late.asleep(&stuck, began + AGAIN).len(), 0);
+        assert_eq!(late.excuses("one", began + GLANCE), None);
+        // It comes to this while it is waited for.
+        let mut late = Late::of(&images);
+        assert_eq!(late.asleep(&seen(pod("db:1", "ContainerCreating")), began).len(), 0);
+        assert_eq!(late.asleep(&stuck, began).len(), 0);
+        assert_eq!(late.excuses("one", began), None);
     }
 
     #[test]
