@@ -9,6 +9,8 @@
     reason = "a program of its own, which prints, waits, reads its environment and starts others"
 )]
 
+mod tree;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -28,7 +30,7 @@ const POLL: Duration = Duration::from_millis(10);
 const SLOW_ROUNDS: usize = 3;
 
 /// What is measured unless told otherwise.
-const ALL: &str = "shop monorepo hello hello-helm4 large large-helm4";
+const ALL: &str = "first-line shop monorepo hello hello-helm4 large large-helm4 tree";
 
 fn main() {
     // Cargo adds `--bench`.
@@ -47,6 +49,11 @@ fn main() {
     for name in only.split_whitespace() {
         eprintln!("measuring {name}");
         sections.push(match name {
+            "tree" => {
+                sections.extend(bench.tree());
+                continue;
+            }
+            "first-line" => bench.first_line(),
             "shop" => bench.shop(),
             "monorepo" => bench.monorepo(),
             "hello" => bench.saves("hello", Image::Small, None),
@@ -73,6 +80,8 @@ struct Section {
     title: String,
     /// What is aimed at for the first row.
     target: Target,
+    /// What the numbers are.
+    unit: &'static str,
     /// The first is wharf's; ratios are to the others.
     rows: Vec<(String, Vec<f64>)>,
 }
@@ -80,7 +89,8 @@ struct Section {
 /// What a median is to be at most.
 #[derive(Clone, Copy)]
 enum Target {
-    Seconds(f64),
+    /// In the section's unit.
+    Most(f64),
     /// So much of the second row's.
     Ratio(f64),
 }
@@ -97,12 +107,21 @@ enum Image {
 impl Section {
     fn new(title: &str, target: Target, rows: &[&str]) -> Self {
         let rows = rows.iter().map(|row| ((*row).to_owned(), Vec::new())).collect();
-        Self { title: title.to_owned(), target, rows }
+        Self { title: title.to_owned(), target, unit: "s", rows }
+    }
+
+    /// What is measured in something else than seconds.
+    fn in_unit(self, unit: &'static str) -> Self {
+        Self { unit, ..self }
     }
 
     fn add(&mut self, row: usize, took: Duration) {
-        eprintln!("  {:7.3} s  {}", took.as_secs_f64(), self.rows[row].0);
-        self.rows[row].1.push(took.as_secs_f64());
+        self.add_number(row, took.as_secs_f64());
+    }
+
+    fn add_number(&mut self, row: usize, number: f64) {
+        eprintln!("  {number:7.3} {}  {}", self.unit, self.rows[row].0);
+        self.rows[row].1.push(number);
     }
 
     fn print(&self) {
@@ -111,18 +130,19 @@ impl Section {
             "  {:<62} {:>6} {:>7} {:>7} {:>7} {:>7}",
             "", "rounds", "min", "median", "p95", "ratio"
         );
+        let unit = self.unit;
         let own = self.rows.first().map_or(0.0, |(_, own)| quantile(own, 0.5));
         for (what, seconds) in &self.rows {
             let [min, median, p95] = [0.0, 0.5, 0.95].map(|part| quantile(seconds, part));
             let ratio = own / median;
             println!(
-                "  {what:<62} {:>6} {min:>6.3}s {median:>6.3}s {p95:>6.3}s {ratio:>7.2}",
+                "  {what:<62} {:>6} {min:>6.3}{unit} {median:>6.3}{unit} {p95:>6.3}{unit} {ratio:>7.2}",
                 seconds.len()
             );
         }
         let beside = self.rows.get(1).map_or(f64::NAN, |(_, beside)| quantile(beside, 0.5));
         let (is_reached, target) = match self.target {
-            Target::Seconds(most) => (own <= most, format!("a median of {most:.1} s")),
+            Target::Most(most) => (own <= most, format!("a median of {most} {unit}")),
             Target::Ratio(most) => (own <= most * beside, format!("{most:.1} of the second")),
         };
         let word = if is_reached { "reached" } else { "MISSED" };
@@ -141,11 +161,14 @@ impl Section {
             ));
         }
         let target = match self.target {
-            Target::Seconds(most) => format!("{{\"seconds\": {most}}}"),
+            Target::Most(most) => format!("{{\"most\": {most}}}"),
             Target::Ratio(most) => format!("{{\"ratio\": {most}}}"),
         };
         let rows = rows.join(", ");
-        format!("{{\"title\": {:?}, \"target\": {target}, \"rows\": [{rows}]}}", self.title)
+        format!(
+            "{{\"title\": {:?}, \"unit\": {:?}, \"target\": {target}, \"rows\": [{rows}]}}",
+            self.title, self.unit
+        )
     }
 }
 
@@ -199,6 +222,13 @@ impl Bench {
         (folder, Namespaces(names.collect()))
     }
 
+    /// A folder for a project, and a namespace for it.
+    fn empty(&self, name: &str) -> (PathBuf, Namespaces) {
+        let folder = self.root.join(name);
+        std::fs::create_dir_all(&folder).expect("a folder can be made");
+        (folder, Namespaces(vec![format!("bench-{name}-{}", std::process::id())]))
+    }
+
     fn wharf(&self, folder: &Path, namespace: &str, args: &[&str]) -> Command {
         let mut command = Command::new(&self.wharf);
         command.current_dir(folder).args(["-n", namespace]).args(args);
@@ -209,6 +239,28 @@ impl Bench {
             command.env(format!("XDG_{variable}_{what}"), place);
         }
         command
+    }
+
+    /// Until `wharf dev` says something, the process's own start included.
+    fn first_line(&self) -> Section {
+        let (folder, spaces) = self.project("shop", &["first-line"]);
+        let rows = ["wharf dev, until its first line", "kubectl version --client"];
+        let mut section = Section::new("shop: the first line", Target::Most(0.1), &rows);
+        for round in 0..=self.rounds {
+            let began = Instant::now();
+            let dev = Dev::start(self.wharf(&folder, &spaces.0[0], &["--json", "dev"]));
+            dev.reports.recv_timeout(LIMIT).expect("it says something");
+            let took = began.elapsed();
+            dev.leave();
+            let beside = timed(|| run(Command::new("kubectl").args(["version", "--client"])));
+            // The first round warms up.
+            if round > 0 {
+                section.add(0, took);
+                section.add(1, beside);
+            }
+        }
+        remove(&folder);
+        section
     }
 
     fn shop(&self) -> Section {
@@ -251,7 +303,7 @@ impl Bench {
         let name = folder.file_name().unwrap_or_default().display().to_string();
         let title = format!("{name}: nothing changed");
         let rows = ["wharf run", get, upgrades.as_str()];
-        let mut section = Section::new(&title, Target::Seconds(target), &rows);
+        let mut section = Section::new(&title, Target::Most(target), &rows);
         let mut values = BTreeMap::new();
         for (release, _) in releases {
             let text = output(

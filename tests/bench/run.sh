@@ -2,7 +2,8 @@
 # Measures wharf beside what a person would do otherwise, round by round, on the real cluster.
 #   tests/bench/run.sh [ROUNDS]     10 rounds unless told; the table on stdout, the same as JSON in
 #                                   target/bench.json (WHARF_BENCH_JSON=FILE: there)
-#   WHARF_BENCH_ONLY="shop hello"   only these of: shop monorepo hello hello-helm4 large large-helm4
+#   WHARF_BENCH_ONLY="shop hello"   only these of: first-line shop monorepo hello hello-helm4 large
+#                                   large-helm4 tree
 # Seconds count on a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
