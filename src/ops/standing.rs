@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::deploy::{DeployScope, ProjectRecord, ReleaseRecord};
-use crate::model::{ImageRef, Namespace, ObjectRef, Paths, Project, ReleaseName, WorkloadKind, WorkloadRef};
+use crate::model::{
+    ImageRef, Namespace, ObjectRef, Paths, Project, ReleaseName, WorkloadKind, WorkloadRef,
+};
 use crate::report::{Failure, Reporter};
 use crate::tools::Tools;
 

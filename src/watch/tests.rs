@@ -330,11 +330,14 @@ async fn a_write_through_a_memory_map_is_noticed() {
     .await;
     // The compiler of these tests makes the program, for wharf itself has no unsafe code.
     let folder = tempfile::tempdir().unwrap();
-    let tools = Tools::new(
-        [("PATH", env!("PATH")), ("HOME", env!("HOME"))]
-            .map(|(name, value)| (name.into(), value.into()))
-            .into(),
-    );
+    let surroundings = [
+        ("PATH", Some(env!("PATH"))),
+        ("HOME", Some(env!("HOME"))),
+        ("RUSTUP_HOME", option_env!("RUSTUP_HOME")),
+        ("RUSTUP_TOOLCHAIN", option_env!("RUSTUP_TOOLCHAIN")),
+    ];
+    let surroundings = surroundings.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let tools = Tools::new(surroundings.map(|(name, value)| (name.into(), value.into())).collect());
     write(folder.path(), "map.rs", MAP);
     let compile =
         tools.command("rustc").args(["--edition", "2024", "map.rs"]).folder(folder.path());

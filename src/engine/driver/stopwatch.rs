@@ -194,9 +194,11 @@ impl Stopwatch {
         self.pending = None;
         let mut deployed = std::mem::take(&mut self.deployed);
         for (release, moments) in &mut deployed {
-            // New connections go to a pod that is ready, whoever has not asked it by then.
+            // New connections go to a pod that is ready, whoever has not asked it by then, or whose
+            // word comes late.
             if self.forwarded.contains(release) && moments.ready.is_some() {
-                moments.live = moments.live.or(moments.first_ready).or(moments.ready);
+                let live = moments.live.or(moments.first_ready).or(moments.ready);
+                moments.live = live.min(moments.ready);
             }
         }
         for (release, moments) in &deployed {
