@@ -1,7 +1,7 @@
 //! Failures of what was deployed: it is in the cluster and does not become ready.
 
 use super::{failures, mended, times_told};
-use crate::support::{Project, Wharf, bring, kubectl, part};
+use crate::support::{Project, Wharf, bring, kubectl, output, part};
 
 /// Each release, and what keeps its pod from being ready.
 const BROKEN: [(&str, &str); 11] = [
@@ -133,6 +133,27 @@ fn what_is_deployed_and_does_not_become_ready() {
     }
     assert_eq!(times_told(&wharf, "wharf::observe::crash_loop"), 1);
     assert_eq!(wharf.interrupt(), Some(0));
+}
+
+/// Kubelet looks again minutes later; the next `wharf run` does not take the last look for news.
+#[test]
+#[ignore = "needs a cluster"]
+fn an_image_that_somebody_brings_is_found_by_the_next_run() {
+    let image = format!("brought-{}:1", std::process::id());
+    let project = Project::of("brought", &[]);
+    project.write("wharf.yaml", "manifests: {tool: tool.yaml}\n");
+    project.write("tool.yaml", &worker("tool", &format!("image: \"{image}\"")));
+    let (status, told) = Wharf::run(&project, &["run"]);
+    assert_eq!(status.code(), Some(1));
+    assert!(told.iter().any(|told| told["code"] == "wharf::observe::image_not_pulled"), "{told:?}");
+
+    output("docker", &["tag", "busybox:1.36", &image]);
+    bring(&image);
+    let (status, told) = Wharf::run(&project, &["run"]);
+    assert_eq!(status.code(), Some(0), "{told:?}");
+    let (status, _) = Wharf::run(&project, &["delete"]);
+    assert_eq!(status.code(), Some(0));
+    output("docker", &["rmi", &image]);
 }
 
 /// A Deployment that runs, but for `fault`, and a ConfigMap for it.
