@@ -15,8 +15,10 @@ use super::spdy::LOST;
 
 /// How long a word about a refusal may come after the refusal itself.
 const REFUSAL_LIMIT: Duration = Duration::from_millis(300);
-/// After so much silence, a client that has closed its half is looked for.
-const LOOK: Duration = Duration::from_secs(5);
+/// How soon a client that has closed its half is looked for again; then ever more rarely.
+const FIRST_LOOK: Duration = Duration::from_millis(50);
+/// How rarely at most.
+const LAST_LOOK: Duration = Duration::from_secs(5);
 /// Silence that ends a tunnel whose client has closed its half and waits: a slow answer may take
 /// its time.
 const SILENCE: Duration = Duration::from_secs(300);
@@ -68,7 +70,7 @@ where
     let mut refused = false;
     // When anything was heard last, and when the client is looked for next.
     let mut last = Instant::now();
-    let mut look = last + LOOK;
+    let (mut look, mut pause) = (last, FIRST_LOOK);
     loop {
         tokio::select! {
             biased;
@@ -84,7 +86,6 @@ where
                 Ok(0) => return without_answer(&mut refusal, refused, &mut to_local, sent).await,
                 Ok(length) => {
                     (answered, last) = (true, Instant::now());
-                    look = last + LOOK;
                     sent.bytes = Vec::new();
                     if to_local.write_all(&downwards[..length]).await.is_err() {
                         return End::Closed;
@@ -95,7 +96,7 @@ where
             read = from_local.read(&mut upwards), if !sent.is_over => match read {
                 Ok(0) => {
                     (sent.is_over, last) = (true, Instant::now());
-                    look = last + LOOK;
+                    look = last;
                 }
                 Ok(length) => {
                     last = Instant::now();
@@ -113,7 +114,8 @@ where
                     let _ = to_local.shutdown().await;
                     return End::Closed;
                 }
-                look += LOOK;
+                look = Instant::now() + pause;
+                pause = (pause * 2).min(LAST_LOOK);
             }
         }
     }
