@@ -48,7 +48,7 @@ with_the_cluster() {
 # The rooms against Docker, one test at a time: some of them measure or fill the nodes.
 rooms_on_docker() {
   local targets=() file
-  for file in tests/*.rs; do
+  for file in tests/*.rs tests/docker_*/; do
     case $file in tests/cluster_*) ;; *) targets+=(--test "$(basename "$file" .rs)") ;; esac
   done
   with_the_cluster 1 --lib --test skaffold "${targets[@]}"

@@ -147,7 +147,7 @@ const FLAGS: &[(&str, &str, Takes, Becomes)] = &[
         "--insecure-registry",
         "",
         Value,
-        Told("whether a registry is spoken to in the clear is the Docker Engine's setting"),
+        Told("a registry without TLS is named in the file: `insecureRegistries`"),
     ),
     ("--push", "", Switch, Told("images are pushed where there is a registry: `--default-repo`")),
     (

@@ -77,7 +77,8 @@ pub fn diff(old: &Project, new: &Project) -> ProjectDiff {
         forwards_removed: only_in(&old.forwards, &new.forwards),
         logs_changed: old.logs != new.logs,
         cluster_changed: old.cluster != new.cluster,
-        registry_changed: old.registry != new.registry,
+        registry_changed: old.registry != new.registry
+            || old.insecure_registries != new.insecure_registries,
         name_changed: old.name != new.name,
     }
 }

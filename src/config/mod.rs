@@ -98,6 +98,7 @@ impl Loaded {
             logs: LogFilter::default(),
             cluster: ClusterChoice::default(),
             registry: None,
+            insecure_registries: Vec::new(),
             config_files: BTreeSet::new(),
         };
         Self { project, provenance: Provenance::default(), notes: vec![] }

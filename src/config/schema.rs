@@ -35,6 +35,8 @@ keys! {
         "cluster" cluster: ClusterEntry,
         /// The repository prefix that images are pushed under; without it they are loaded into the nodes of a local cluster.
         "registry" registry: String,
+        /// Registries, as `host` or `host:port`, that are spoken to without checking their certificates, and in the clear where they have none; those of this machine always are.
+        "insecureRegistries" insecure_registries: Vec<Spanned<String>>,
         /// Changes to all of the above by name, laid over it with `-p NAME`.
         "profiles" profiles: Named<ProfileEntry>,
     }
@@ -265,5 +267,7 @@ keys! {
         "cluster" cluster: Anything,
         /// Replaces `registry`.
         "registry" registry: Anything,
+        /// Replaces `insecureRegistries`.
+        "insecureRegistries" insecure_registries: Anything,
     }
 }

@@ -148,7 +148,8 @@ impl Endpoint {
 }
 
 /// `~/.docker`, or where `DOCKER_CONFIG` says.
-pub(super) fn config_folder(tools: &Tools) -> Option<PathBuf> {
+#[must_use]
+pub fn config_folder(tools: &Tools) -> Option<PathBuf> {
     let set = |name: &str| tools.variable(name).filter(|value| !value.is_empty());
     set("DOCKER_CONFIG")
         .map(PathBuf::from)

@@ -294,7 +294,8 @@ pub(super) struct UpgradeRequest<'a> {
 }
 
 /// `text` as a parameter of an address.
-pub(super) fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     use std::fmt::Write as _;
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {

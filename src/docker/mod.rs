@@ -23,6 +23,7 @@ mod grpc;
 mod http;
 mod id;
 mod image;
+pub mod intake;
 #[cfg(test)]
 mod tests;
 
@@ -31,9 +32,10 @@ pub use classic::{Classic, ClassicBuild, ClassicNews};
 pub use connection::Connection;
 pub use container::{Container, Ended, Exec};
 pub use credentials::{Credentials, Login, LoginsStamp};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, config_folder};
 pub use engine::{Engine, EngineInfo};
 pub use error::DockerError;
 pub use grpc::{Spawner, Tasks};
+pub use http::escaped;
 pub use id::random_id;
 pub use image::{EngineImage, HistoryEntry, PushNews, Pushing, RemoteImage};

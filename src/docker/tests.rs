@@ -7,6 +7,7 @@ use std::path::Path;
 use sha2::Digest as _;
 
 use super::*;
+use crate::model::ImageRef;
 use crate::tools::Tools;
 
 fn tools(variables: &[(&str, &str)]) -> Tools {
@@ -90,4 +91,21 @@ fn what_a_registry_says_is_told_apart() {
     assert_eq!(code(500, "unauthorized: authentication required"), "wharf::docker::unauthorized");
     assert_eq!(code(404, "manifest unknown"), "wharf::docker::no_image");
     assert_eq!(code(500, "dial tcp: lookup ghcr.io: no such host"), "wharf::docker::no_image");
+}
+
+#[test]
+fn a_persons_own_names_are_not_taken_for_those_of_a_delivery() {
+    let port = |name: &str| intake::port_of(&ImageRef::parse(name).unwrap());
+    let random = super::random_id();
+    assert_eq!(port(&format!("127.0.0.1:41234/wharf:{random}")), Some(41234));
+    for name in [
+        "127.0.0.1:5000/wharf:latest".to_owned(),
+        "127.0.0.1:5000/wharf:0123456789abcdef".to_owned(),
+        "127.0.0.1:5000/wharf".to_owned(),
+        format!("127.0.0.1:5000/acme/wharf:{random}"),
+        format!("localhost:5000/wharf:{random}"),
+        format!("wharf:{random}"),
+    ] {
+        assert_eq!(port(&name), None, "{name}");
+    }
 }

@@ -70,6 +70,7 @@ pub(super) fn project() -> Project {
         logs: LogFilter::default(),
         cluster: ClusterChoice::default(),
         registry: None,
+        insecure_registries: Vec::new(),
         config_files: BTreeSet::new(),
     }
 }

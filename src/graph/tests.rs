@@ -75,6 +75,7 @@ fn project(images: &str, releases: &str) -> Project {
         logs: LogFilter::default(),
         cluster: ClusterChoice::default(),
         registry: None,
+        insecure_registries: Vec::new(),
         config_files: BTreeSet::from(["/p/wharf.yaml".into()]),
     }
 }

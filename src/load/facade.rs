@@ -9,8 +9,6 @@
 //! Protocol: <https://github.com/opencontainers/distribution-spec/blob/main/spec.md>.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,21 +17,15 @@ use bytes::{Bytes, BytesMut};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
 use sha2::{Digest as _, Sha256};
-use tokio::net::TcpSocket;
 use tokio::sync::{Notify, watch};
 
-use crate::docker::{Engine, PushNews, Tasks, random_id};
-use crate::model::{Digest, ImageRef, Tag};
+use crate::docker::{Engine, PushNews, Tasks, intake, random_id};
+use crate::model::{Digest, ImageRef};
 use crate::oci;
 
 use super::LoadError;
 use super::traces::Traces;
-
-/// What the Engine is told to push to.
-pub(super) const REPOSITORY: &str = "wharf";
 
 /// How much of each layer is read at first. Most changed layers are smaller.
 const FIRST_BYTES: u64 = 256 << 10;
@@ -77,12 +69,13 @@ pub(super) async fn fetch(
     let trouble = |why: String| LoadError::NoLayers { image: image.clone(), why };
     let tasks = Tasks::new();
     let shared = Arc::new(Shared::new(wanted, learnt));
-    let address =
-        listen(&shared, &tasks).map_err(|error| trouble(format!("no local listener: {error}")))?;
-    let tag = Tag::parse(&random_id()).map_err(|error| trouble(error.to_string()))?;
-    let name =
-        ImageRef::parse(&format!("{address}/{REPOSITORY}")).map_err(|e| trouble(e.to_string()))?;
-    let name = name.with_tag(tag);
+    let answering = Arc::clone(&shared);
+    let answer = move |request| {
+        let shared = Arc::clone(&answering);
+        async move { shared.answer(request).await }
+    };
+    let name = intake::listen(&tasks, Some(SOCKET_BYTES), answer)
+        .map_err(|error| trouble(format!("no local listener: {error}")))?;
     traces.will_tag(&name);
     engine.tag(&image.without_digest().to_string(), &name).await?;
 
@@ -116,44 +109,6 @@ pub(super) async fn fetch(
     outcome.map_err(trouble)?;
     let layers = std::mem::take(&mut lock(&shared.state).got);
     Ok(layers)
-}
-
-/// The port that such a name points to; nothing for other names, which may be a person's.
-pub(super) fn port_of(name: &ImageRef) -> Option<u16> {
-    let (host, repository) = name.repository().split_once('/')?;
-    let tag = name.tag()?.as_str();
-    let is_random = tag.len() == random_id().len() && tag.bytes().all(|b| b.is_ascii_hexdigit());
-    if repository != REPOSITORY || !is_random {
-        return None;
-    }
-    host.strip_prefix("127.0.0.1:")?.parse().ok()
-}
-
-/// Takes connections on a port of its own.
-fn listen(shared: &Arc<Shared>, tasks: &Tasks) -> std::io::Result<SocketAddr> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_recv_buffer_size(SOCKET_BYTES)?;
-    socket.bind((Ipv4Addr::LOCALHOST, 0).into())?;
-    let listener = socket.listen(64)?;
-    let address = listener.local_addr()?;
-    let (shared, spawner) = (Arc::clone(shared), tasks.spawner());
-    let connections = spawner.clone();
-    spawner.spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let shared = Arc::clone(&shared);
-            connections.spawn(async move {
-                let answer = service_fn(move |request| {
-                    let shared = Arc::clone(&shared);
-                    async move { Ok::<_, Infallible>(shared.answer(request).await) }
-                });
-                // Engines try TLS first, which is no HTTP.
-                let _ = hyper::server::conn::http1::Builder::new()
-                    .serve_connection(TokioIo::new(stream), answer)
-                    .await;
-            });
-        }
-    });
-    Ok(address)
 }
 
 /// What all connections of one push share.

@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use crate::docker::{Engine, EngineImage};
+use crate::docker::{Engine, EngineImage, intake};
 use crate::model::{ClusterKind, Digest, ImageRef};
 use crate::oci;
 use crate::tools::{ToolError, Tools};
@@ -19,7 +19,7 @@ use super::link::{self, NodeLink};
 use super::nodes::{self, MachineIds, Node};
 use super::size::{self, Choice};
 use super::traces::Traces;
-use super::{LoadError, containerd, import, leftover, tidy};
+use super::{LoadError, containerd, import, tidy};
 
 /// How often a load begins again because a node dropped a layer, or its link broke, meanwhile.
 const ATTEMPTS: usize = 3;
@@ -104,7 +104,7 @@ impl Loader {
             futures::future::join_all(nodes.iter().map(|node| self.link(node))).await;
             Ok(())
         };
-        tokio::join!(open, leftover::sweep(&self.inner.engine)).0
+        tokio::join!(open, intake::sweep(&self.inner.engine)).0
     }
 
     /// The nodes that do not have `image`, asked themselves, all at once.

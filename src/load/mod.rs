@@ -11,7 +11,6 @@ mod delta;
 mod error;
 mod facade;
 mod import;
-mod leftover;
 mod link;
 mod loader;
 mod nodes;
@@ -22,5 +21,4 @@ mod tidy;
 mod traces;
 
 pub use error::LoadError;
-pub use leftover::sweep;
 pub use loader::{Loaded, Loader};

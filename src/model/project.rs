@@ -35,6 +35,9 @@ pub struct Project {
     /// Repository prefix that images are pushed under, such as `ghcr.io/acme/dev`; absent: images
     /// are loaded into the nodes of a local cluster.
     pub registry: Option<String>,
+    /// Hosts, with or without a port, of registries whose certificates are not checked, and that
+    /// may have none.
+    pub insecure_registries: Vec<String>,
     /// Files whose change means a new `Project`.
     pub config_files: BTreeSet<PathBuf>,
 }

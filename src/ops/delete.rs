@@ -7,10 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cleanup;
 use crate::cleanup::Journal;
-use crate::docker::Engine;
+use crate::docker::{Engine, intake};
 use crate::files::StateDir;
 use crate::graph;
-use crate::load;
 use crate::model::{Namespace, ReleaseName, Undo};
 use crate::report::{Failure, Report};
 
@@ -106,7 +105,7 @@ pub async fn delete(
 /// What deliveries of a killed wharf left in the Engine goes too, where there is one.
 async fn sweep(place: &Place) {
     if let Ok(engine) = Engine::connect(&place.tools) {
-        load::sweep(&engine).await;
+        intake::sweep(&engine).await;
     }
 }
 

@@ -1,6 +1,6 @@
 //! What registries say, read.
 
-use super::run::failed;
+use super::by_engine::failed;
 use crate::model::ImageRef;
 
 fn check(why: &str, code: &str) {

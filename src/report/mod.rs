@@ -241,6 +241,13 @@ pub enum ArtifactNews {
     },
     /// A newer save made the build pointless.
     Cancelled,
+    /// It is on its way, with what has gone over so far; told while that changes.
+    Sending {
+        /// Bytes that have gone over.
+        sent_bytes: u64,
+        /// Bytes that are known to go over; more may come.
+        total_bytes: u64,
+    },
     /// The image is where the pods can use it.
     Delivered {
         /// The image, with its digest where a registry named one.

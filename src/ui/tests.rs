@@ -597,6 +597,7 @@ fn each_report_is_one_json_object() {
     {"report":"release","name":"shop","news":"answers","target":"service/web","seconds":0.62}
     {"report":"round","seconds":1.1,"live_seconds":0.62,"ready_seconds":1.1,"failed":0,"first":false}
     {"report":"release","name":"shop","news":"recorded","revision":10,"changed":[],"seconds":0.4}
+    {"report":"artifact","name":"web","news":"sending","sent_bytes":4200000,"total_bytes":31000000}
     "#);
 }
 

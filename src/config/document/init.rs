@@ -38,6 +38,7 @@ fn about(section: &str) -> Vec<String> {
         "logs" => "Which containers' logs are shown.",
         "cluster" => "Which cluster is meant.",
         "registry" => "Where images are pushed; without it they are loaded into the nodes.",
+        "insecureRegistries" => "Registries whose certificates are not checked.",
         _ => return vec![],
     };
     vec![String::new(), text.to_owned()]

@@ -234,6 +234,7 @@ pub(super) fn project(project: &Project, defaults: Defaults) -> Vec<(String, Pie
     writer.list(&mut cluster, "allow", texts(&choice.allow));
     writer.section(&mut out, "cluster", cluster);
     writer.optional(&mut out, "registry", project.registry.as_deref().map(text));
+    writer.list(&mut out, "insecureRegistries", texts(&project.insecure_registries));
     out
 }
 

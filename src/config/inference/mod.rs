@@ -118,6 +118,7 @@ fn assemble(
         logs: LogFilter::default(),
         cluster: ClusterChoice::default(),
         registry: None,
+        insecure_registries: Vec::new(),
         config_files: watched(listing),
     };
     let project = super::with_inferred_needs(project, |artifact| match &artifact.builder {

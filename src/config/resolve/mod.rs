@@ -72,6 +72,10 @@ pub(super) fn resolve(
     let forwards =
         session::forwards(file.forward.map_or_else(Vec::new, |list| list.value), provenance)?;
     let registry = file.registry.as_ref().map(session::registry).transpose()?;
+    let insecure_registries = list(file.insecure_registries)
+        .iter()
+        .map(session::insecure)
+        .collect::<Result<Vec<_>, _>>()?;
     let project = Project {
         name,
         origin: Origin::File(path.to_path_buf()),
@@ -81,6 +85,7 @@ pub(super) fn resolve(
         logs: session::logs(file.logs)?,
         cluster: session::cluster(file.cluster.map(|cluster| cluster.value).unwrap_or_default())?,
         registry,
+        insecure_registries,
         config_files: BTreeSet::from([path.to_path_buf()]),
         root: root.clone(),
     };

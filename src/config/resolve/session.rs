@@ -37,6 +37,18 @@ pub(super) fn registry(text: &Spanned<String>) -> Result<String, Fault> {
     }
 }
 
+pub(super) fn insecure(text: &Spanned<String>) -> Result<String, Fault> {
+    let host = text.value.trim_end_matches('/');
+    match ImageRef::parse(&format!("{host}/x/x")) {
+        Ok(image)
+            if !host.contains('/') && (image.host() == host || !host.contains(['.', ':'])) =>
+        {
+            Ok(host.to_owned())
+        }
+        _ => Err(text.wrong("a registry's host, such as `registry.local:5000`")),
+    }
+}
+
 pub(super) fn forwards(
     entries: Vec<Spanned<ForwardEntry>>,
     provenance: &mut Provenance,

@@ -91,7 +91,7 @@ tables! {
     }
     BUILD("`build`") {
         "artifacts": List(&ARTIFACT), Used;
-        "insecureRegistries": Texts, Told("whether a registry is spoken to in the clear is the Docker Engine's setting");
+        "insecureRegistries": Texts, Used;
         "tagPolicy": Map(&TAG_POLICY), Used;
         "platforms": Texts, Used;
         "hooks": Any, PHASE_HOOKS;

@@ -284,13 +284,10 @@ fn what_wharf_does_not_carry_out_is_refused_or_told() {
         assert!(shown.contains(word), "{body}\n{shown}");
     }
     let told = loaded(&newest(
-        "build: {insecureRegistries: [x]}\ntest: [{image: a, custom: [{command: x, dependencies: {paths: [y]}}]}]\n",
+        "build: {insecureRegistries: [x.example:5000]}\ntest: [{image: a, custom: [{command: x, dependencies: {paths: [y]}}]}]\n",
     ));
     let notes = told.notes.join("\n");
-    assert!(
-        notes.contains("`build.insecureRegistries` (skaffold.yaml:3): whether a registry"),
-        "{notes}"
-    );
+    assert_eq!(told.project.insecure_registries, ["x.example:5000"]);
     assert!(notes.contains("`test.custom.dependencies` (skaffold.yaml:4)"), "{notes}");
     // Elsewhere it does not hinder.
     let other = loaded(&newest("profiles: [{name: cloud, build: {googleCloudBuild: {}}}]\n"));

@@ -121,6 +121,15 @@ impl<'t> Translator<'t> {
         if let Some(context) = contexts.next().filter(|context| !context.is_vacant()) {
             out.put_path(&["cluster", "context"], context.clone());
         }
+        let insecure: Vec<Node> = modules
+            .iter()
+            .filter_map(|module| module.document.at_path(&["build"]))
+            .flat_map(|build| build.list_of("insecureRegistries").to_vec())
+            .collect();
+        if let Some(first) = insecure.first() {
+            let list = first.list_here(insecure.clone());
+            out.put("insecureRegistries", list);
+        }
         // A part of a project goes by the project's name, so that all of it can be taken back at once.
         if let ([only], true) = (modules, self.is_whole)
             && let Some(name) = only.document.at_path(&["metadata", "name"])

@@ -57,6 +57,7 @@ forward:
 logs: {exclude: ["istio-*"]}
 cluster: {context: kind-dev, namespace: shop, allow: ["staging-*"]}
 registry: ghcr.io/acme
+insecureRegistries: [registry.example:5000, other]
 profiles:
   ci:
     images: {api: {target: test}}
@@ -67,6 +68,7 @@ profiles:
     logs: false
     cluster: {context: kind-ci}
     registry: null
+    insecureRegistries: []
 "#,
     r#"
 images:

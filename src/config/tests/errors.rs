@@ -26,7 +26,7 @@ fn an_unknown_key_has_a_suggestion() {
       |
     1 | pipelines: {}
       | ^^^^^^^^^ unknown key
-    help: known keys: `name`, `images`, `releases`, `kustomize`, `manifests`, `forward`, `logs`, `cluster`, `registry`, `profiles`
+    help: known keys: `name`, `images`, `releases`, `kustomize`, `manifests`, `forward`, `logs`, `cluster`, `registry`, `insecureRegistries`, `profiles`
     "#);
     assert_snapshot!(error("releases:\n  shop:\n    chart: c\n    rollback_on_failure: true\n"), @r#"
     unknown key `rollback_on_failure` in a release [wharf::config::unknown_key]

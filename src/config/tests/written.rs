@@ -100,6 +100,8 @@ profiles:
       allow: []                              # default
 
     registry: null                           # default
+
+    insecureRegistries: []                   # default
     "#);
 }
 
@@ -417,6 +419,7 @@ prop_compose! {
         off in any::<bool>(),
         context in prop::option::of(filled()),
         registry in prop::option::of(word()),
+        insecure in prop::collection::vec(word(), 0..2),
     ) -> Project {
         let mut artifacts = BTreeMap::new();
         let mut before: BTreeSet<ArtifactName> = BTreeSet::new();
@@ -474,6 +477,7 @@ prop_compose! {
                 allow: vec![],
             },
             registry: registry.map(|host| format!("{host}.example/x")),
+            insecure_registries: insecure.iter().map(|host| format!("{host}.example:5000")).collect(),
             config_files: BTreeSet::from([FILE.into()]),
         }
     }

@@ -11,11 +11,12 @@ use crate::build::BuildScope;
 use crate::cleanup::Journal;
 use crate::cluster::Cluster;
 use crate::deploy::{DeployScope, Plan, PostRenderer};
-use crate::docker::{Credentials, Engine};
+use crate::docker::{Credentials, Engine, intake};
 use crate::files::{StatCache, StateDir, StateLock};
 use crate::load::Loader;
 use crate::model::{ArtifactName, Delivery, ImageRef, Namespace, Platform, Project, Release};
 use crate::observe::Scene;
+use crate::push::Pusher;
 use crate::render::{self, RenderScope, Rendered};
 use crate::report::Failure;
 use crate::timeline::Store;
@@ -36,6 +37,7 @@ pub(super) struct House {
     /// By which way images get to the cluster; absent: they stay in the Engine.
     pub(super) delivery: Option<Delivery>,
     loader: Option<Loader>,
+    pub(super) pusher: Pusher,
     pub(super) build: BuildScope,
     /// Absent where nothing is deployed.
     pub(super) deploy: Option<DeployScope>,
@@ -94,6 +96,13 @@ impl House {
                 }
             });
         }
+        if delivery == Some(Delivery::Push) {
+            let engine = engine.clone();
+            beside.spawn(async move { intake::sweep(&engine).await });
+        }
+        let credentials = Credentials::new(tools);
+        let pusher =
+            Pusher::new(&engine, &credentials, tools, &project.insecure_registries, state.path());
         let scene = cluster.as_ref().filter(|_| deploys).map(|cluster| {
             let scene = Scene::new(cluster.client(), cluster.kind());
             scene.open(cluster.namespace());
@@ -111,7 +120,7 @@ impl House {
         let cache = Arc::new(StatCache::load(&state.path().join(STAT_CACHE)));
         let build = BuildScope {
             tools: tools.clone(),
-            credentials: Credentials::new(tools),
+            credentials,
             state_dir: state.path().to_owned(),
             cache,
             remote: Arc::default(),
@@ -131,6 +140,7 @@ impl House {
             cluster,
             delivery,
             loader,
+            pusher,
             build,
             deploy,
             scene,

@@ -10,7 +10,6 @@ use crate::build::{self, BuildError, BuildInputs};
 use crate::model::{
     Artifact, ArtifactName, Builder, Delivery, Generation, HookFact, Hooks, ImageRef, Project,
 };
-use crate::push;
 use crate::report::{ArtifactNews, Failure, Report, Reporter};
 use crate::tools::Tools;
 
@@ -100,8 +99,7 @@ async fn seen(house: &House, artifact: &ArtifactName, image: &ImageRef) -> Resul
                 Ok(missing.is_empty().then(|| image.clone()))
             }
             Some(Delivery::Push) => {
-                let found = push::find(&house.build.engine, image, &house.build.credentials).await;
-                let found = found.map_err(|error| error.failure())?;
+                let found = house.pusher.find(image).await.map_err(|error| error.failure())?;
                 let known = build::tag::remembered(&house.build, artifact, image);
                 let known = known.unwrap_or_else(|| image.clone());
                 Ok(found.map(|digest| known.with_digest(digest)))
@@ -236,12 +234,17 @@ async fn tag_also(
 
 /// Answers `Deliver`.
 pub(super) async fn deliver(work: Work, cancel: CancellationToken) -> Done {
-    let Work { house, artifact, generation, image, definition, .. } = work;
+    let Work { house, reporter, artifact, generation, image, definition } = work;
     let began = Instant::now();
+    let name = artifact.clone();
+    let tell = |sent_bytes: u64, total_bytes: u64| {
+        let news = ArtifactNews::Sending { sent_bytes, total_bytes };
+        reporter.tell(Report::Artifact { name: name.clone(), news });
+    };
     let done = match &house.delivery {
         None | Some(Delivery::Shared) => Ok((image.clone(), false, 0, 0)),
         Some(Delivery::Load) => load(&house, &image, &cancel).await,
-        Some(Delivery::Push) => pushed(&house, definition.as_ref(), &image, &cancel).await,
+        Some(Delivery::Push) => pushed(&house, definition.as_ref(), &image, &tell, &cancel).await,
     };
     let result = match done {
         _ if cancel.is_cancelled() => Err(End::Cancelled),
@@ -268,20 +271,16 @@ async fn pushed(
     house: &House,
     definition: Option<&Artifact>,
     image: &ImageRef,
+    tell: &(dyn Fn(u64, u64) + Send + Sync),
     cancel: &CancellationToken,
 ) -> Result<Sent, Failure> {
-    let tell = |_sent: u64, _total: u64| {};
-    let pushed =
-        push::push(&house.build.engine, image, &house.build.credentials, &tell, cancel).await;
-    let pushed = pushed.map_err(|error| error.failure())?;
+    let pushed = house.pusher.push(image, tell, cancel).await.map_err(|error| error.failure())?;
     let mut known = image.clone();
     if let Some(definition) = definition
         && let Some(also) = tag_also(house, definition, image, None).await
     {
-        // Its layers are there: this is one more name.
-        push::push(&house.build.engine, &also, &house.build.credentials, &tell, cancel)
-            .await
-            .map_err(|error| error.failure())?;
+        let named = house.pusher.name_also(image, &pushed.digest, &also).await;
+        named.map_err(|error| error.failure())?;
         build::tag::remember(&house.build, &definition.name, image, &also);
         known = also;
     }

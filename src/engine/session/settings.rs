@@ -50,7 +50,9 @@ impl Session {
 
     /// Applies the difference between the running configuration and `project`.
     fn change_project(&mut self, project: Project, effects: &mut Vec<Effect>) {
-        if project.cluster != self.project.cluster || project.registry != self.project.registry {
+        let same_registry = project.registry == self.project.registry
+            && project.insecure_registries == self.project.insecure_registries;
+        if project.cluster != self.project.cluster || !same_registry {
             let text = "cluster and registry are those that this session began with".to_owned();
             let help = Some("start again to use the changed ones: `wharf dev`".to_owned());
             effects.push(Effect::Tell(Report::Warning { text, help }));
@@ -58,6 +60,7 @@ impl Session {
         let old = std::mem::replace(&mut self.project, project);
         self.project.cluster = old.cluster;
         self.project.registry = old.registry;
+        self.project.insecure_registries = old.insecure_registries;
         self.project.name = old.name;
         for (name, artifact) in &self.project.artifacts {
             if old.artifacts.get(name) != Some(artifact)

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crate::model::ObjectRef;
 use crate::report::{ArtifactNews, Failure, ForwardNews, ReleaseNews, Report};
 
-use super::amount::{count, seconds, several};
+use super::amount::{bytes, count, seconds, several};
 use super::clean::{Colours, clean};
 use super::failure;
 use super::line::{Line, Tone, columns};
@@ -304,6 +304,14 @@ impl Board {
                 self.rows.retain(|row| row.sort != sort || row.name != name);
                 let line = row::other(name, self.width, Tone::Faint, "cancelled", "");
                 if self.manner.hold { Vec::new() } else { vec![line] }
+            }
+            ArtifactNews::Sending { sent_bytes, total_bytes } => {
+                // Where lines stay, the result alone is worth one.
+                if !self.manner.hold {
+                    return Vec::new();
+                }
+                let detail = format!("{} of {}", bytes(*sent_bytes), bytes(*total_bytes));
+                self.doing(sort, name, "pushing", detail, now)
             }
             ArtifactNews::Delivered { image, how, sent_bytes, total_bytes, took } => {
                 self.delivered.insert(name.to_owned(), image.to_string());

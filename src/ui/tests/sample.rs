@@ -342,5 +342,7 @@ pub(super) fn every_report() -> Vec<Report> {
     all.extend(verbose());
     all.extend(data());
     all.extend(without_helm());
+    let (sent_bytes, total_bytes) = (4_200_000, 31_000_000);
+    all.push(artifact("web", ArtifactNews::Sending { sent_bytes, total_bytes }));
     all
 }

@@ -1,53 +1,20 @@
-//! Looks for an image in its registry, and pushes it there.
+//! The Engine's own push, for Engines on other machines, which cannot reach this process.
 
 use std::collections::BTreeMap;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::docker::{Credentials, DockerError, Engine, PushNews};
-use crate::model::{Digest, ImageRef};
+use crate::docker::{Credentials, Engine, PushNews};
+use crate::model::ImageRef;
 
-use super::PushError;
-
-/// What a push moved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pushed {
-    /// What the registry names it by.
-    pub digest: Digest,
-    /// Uncompressed bytes of the layers that the registry lacked.
-    pub sent_bytes: u64,
-    /// Bytes of the whole image.
-    pub total_bytes: u64,
-}
-
-/// The digest under which the registry has `image`, if it has it.
-///
-/// # Errors
-///
-/// [`PushError`] when the registry refuses or the Engine is away. One that cannot be reached has
-/// nothing: the push that follows says why.
-pub async fn find(
-    engine: &Engine,
-    image: &ImageRef,
-    credentials: &Credentials,
-) -> Result<Option<Digest>, PushError> {
-    let image = image.without_digest();
-    let login = credentials.login(image.host()).await?;
-    match engine.remote(&image, login.as_ref()).await {
-        Ok(remote) => Ok(Some(remote.digest)),
-        Err(DockerError::NoImage { .. }) => Ok(None),
-        // Many registries say this of a repository that does not exist yet.
-        Err(DockerError::Unauthorized { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
+use super::{PushError, Pushed};
 
 /// Pushes `image`. `tell_bytes` hears how much of how much has gone over.
 ///
 /// # Errors
 ///
 /// [`PushError`] when the Engine does not have it, or the registry refuses it.
-pub async fn push(
+pub(super) async fn push(
     engine: &Engine,
     image: &ImageRef,
     credentials: &Credentials,
