@@ -1,9 +1,12 @@
 //! What a registry has is not sent.
 
-use tokio_util::sync::CancellationToken;
-use wharf::model::ImageRef;
+use std::time::Duration;
 
-use crate::support::{Home, Registry, StandIn, docker, make, noise};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use wharf::model::{Digest, ImageRef};
+
+use crate::support::{Home, Registry, StandIn, docker, make, noise, tools};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Docker"]
@@ -70,5 +73,84 @@ async fn only_what_a_registry_lacks_goes_there_and_the_digest_is_the_engines() {
     for image in [first, second, other].map(|image| image.to_string()).iter().chain([&again]) {
         docker(&["rmi", "-f", image]).await;
     }
+    registry.remove().await;
+}
+
+/// An archive of an image with an attestation, as builders make it; and what its index is called.
+fn attested(name: &str) -> (Vec<u8>, Digest) {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut add = |path: &str, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        archive.append_data(&mut header, path, content).unwrap();
+    };
+    let sort = |sort: &str| format!("application/vnd.oci.image.{sort}+json");
+    let mut put = |media_type: &str, content: Vec<u8>, more: Value| {
+        let digest = Digest::of(&content);
+        add(&format!("blobs/sha256/{}", &digest.as_str()[7..]), &content);
+        let mut entry = json!({"mediaType": media_type, "digest": digest, "size": content.len()});
+        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        entry
+    };
+    let text = |value: &Value| value.to_string().into_bytes();
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+    let platform = |os: &str, arch: &str| json!({"os": os, "architecture": arch});
+    let mut layer = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(name.len() as u64);
+    layer.append_data(&mut header, "name", name.as_bytes()).unwrap();
+    let layer = layer.into_inner().unwrap();
+    let manifest = |config: &Value, layer: &Value| json!({"schemaVersion": 2, "mediaType": sort("manifest.v1"), "config": config, "layers": [layer]});
+
+    let mut config = platform("linux", arch);
+    config["rootfs"] = json!({"type": "layers", "diff_ids": [Digest::of(&layer)]});
+    let config = put(&sort("config.v1"), text(&config), json!({}));
+    let layer = put("application/vnd.oci.image.layer.v1.tar", layer, json!({}));
+    let image = text(&manifest(&config, &layer));
+    let image = put(&sort("manifest.v1"), image, json!({"platform": platform("linux", arch)}));
+
+    let statement = json!({"_type": "https://in-toto.io/Statement/v0.1", "subject": []});
+    let statement = put("application/vnd.in-toto+json", text(&statement), json!({}));
+    let mut config = platform("unknown", "unknown");
+    config["rootfs"] = json!({"type": "layers", "diff_ids": [statement["digest"]]});
+    let config = put(&sort("config.v1"), text(&config), json!({}));
+    let about = json!({
+        "vnd.docker.reference.digest": image["digest"],
+        "vnd.docker.reference.type": "attestation-manifest",
+    });
+    let more = json!({"platform": platform("unknown", "unknown"), "annotations": about});
+    let attestation = put(&sort("manifest.v1"), text(&manifest(&config, &statement)), more);
+
+    let index = |manifests: &[&Value]| json!({"schemaVersion": 2, "mediaType": sort("index.v1"), "manifests": manifests});
+    let named = json!({"annotations": {"io.containerd.image.name": name}});
+    let whole = put(&sort("index.v1"), text(&index(&[&image, &attestation])), named);
+    add("oci-layout", b"{\"imageLayoutVersion\": \"1.0.0\"}");
+    add("index.json", &text(&index(&[&whole])));
+    let digest = Digest::parse(whole["digest"].as_str().unwrap()).unwrap();
+    (archive.into_inner().unwrap(), digest)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Docker"]
+async fn an_index_with_its_attestation_goes_over_as_a_containerd_store_has_it() {
+    let up = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/testbed/up.sh");
+    let made = tools().command(up).args(["part", "engine-current"]);
+    let made = made.time_limit(Duration::from_secs(900)).run().await.unwrap().text();
+    let engine = made.lines().find_map(|line| line.strip_prefix("export DOCKER_HOST="));
+    let current = tools().with_variable("DOCKER_HOST", engine.unwrap().trim());
+    let registry = Registry::new().await;
+    let home = Home::of(&current);
+    let name = format!("{}/acme/attested:1", registry.address);
+    let image = ImageRef::parse(&name).unwrap();
+    let (archive, digest) = attested(&name);
+    current.command("docker").arg("load").stdin(archive).run().await.unwrap();
+    let pushed = home.push(&image).await.unwrap();
+    assert_eq!(pushed.digest, digest);
+    assert_eq!(home.pusher.find(&image).await.unwrap(), Some(digest.clone()));
+    let pinned = format!("{}/acme/attested@{digest}", registry.address);
+    docker(&["pull", "-q", &pinned]).await;
+    docker(&["rmi", "-f", &pinned]).await;
+    current.command("docker").args(["rmi", "-f", &name]).run().await.unwrap();
     registry.remove().await;
 }

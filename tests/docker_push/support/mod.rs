@@ -124,8 +124,13 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new() -> Self {
+        Self::of(&tools())
+    }
+
+    /// One whose Engine is that of `tools`.
+    pub(crate) fn of(tools: &Tools) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let tools = tools().with_variable("DOCKER_CONFIG", folder.path());
+        let tools = tools.with_variable("DOCKER_CONFIG", folder.path());
         let engine = Engine::connect(&tools).unwrap();
         let credentials = Credentials::new(&tools);
         let pusher = Pusher::new(&engine, &credentials, &tools, &[], folder.path());
