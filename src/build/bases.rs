@@ -170,7 +170,7 @@ impl Bases {
                 Some(platform) => format!("{} for {platform}", base.reference),
                 None => base.reference.clone(),
             };
-            let to_use = applied.take(digest, "base", &name, meaning);
+            let to_use = applied.take(digest, ("base", &name), meaning, platform);
             for place in &base.places {
                 if place.is_replaceable() {
                     replaced.push((place, to_use.clone()));
@@ -194,7 +194,7 @@ impl Bases {
                 Some(NamedContext::Folder(_)) | None => None,
             };
             let Some(meaning) = meaning else { continue };
-            let to_use = applied.take(digest, "context", &used.name, &meaning);
+            let to_use = applied.take(digest, ("context", &used.name), &meaning, names.platform);
             // Written into the Dockerfile it works with builders that know no further contexts.
             if used.places.iter().all(Site::is_replaceable) {
                 replaced.extend(used.places.iter().map(|place| (place, to_use.clone())));
@@ -205,7 +205,12 @@ impl Bases {
         if let Some(frontend) = &analysis.frontend
             && let Some(meaning) = self.meaning(&frontend.reference, names.build_platform)
         {
-            let to_use = applied.take(digest, "frontend", &frontend.reference, meaning);
+            let to_use = applied.take(
+                digest,
+                ("frontend", &frontend.reference),
+                meaning,
+                names.build_platform,
+            );
             replaced.push((&frontend.place, to_use));
         }
         let replaced: Vec<(&Site, &str)> =
@@ -228,13 +233,14 @@ pub(super) struct Applied {
 }
 
 impl Applied {
-    /// Hashes one image; the reference that means it.
+    /// Hashes one image of `platform`, as what it is used for and by its name; the reference that
+    /// means it.
     fn take(
         &mut self,
         digest: &mut InputsDigest,
-        sort: &str,
-        name: &str,
+        (sort, name): (&str, &str),
         meaning: &Meaning,
+        platform: &Platform,
     ) -> String {
         match meaning {
             // The tag is the content hash. The registry and path before it differ by where images
@@ -250,7 +256,7 @@ impl Applied {
                 digest.add_hashed(sort, known.identity.as_bytes(), name);
                 if known.is_local {
                     let (reference, identity) = (known.reference.clone(), known.identity.clone());
-                    let local = LocalBase { reference, identity };
+                    let local = LocalBase { reference, platform: platform.clone(), identity };
                     if !self.local_bases.contains(&local) {
                         self.local_bases.push(local);
                     }

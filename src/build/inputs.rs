@@ -99,6 +99,8 @@ pub struct DockerInputs {
 pub struct LocalBase {
     /// As [`DockerInputs::dockerfile_text`] has it.
     pub reference: String,
+    /// What it is for, which need not be what the image is built for.
+    pub platform: Platform,
     /// [`crate::docker::BaseImage::identity`].
     pub identity: String,
 }

@@ -66,7 +66,7 @@ async fn check_bases(
 ) -> Result<(), BuildError> {
     for base in &docker.local_bases {
         let engine = |source| BuildError::engine(artifact, source);
-        let now = scope.engine.base(&base.reference, &docker.platform, &scope.credentials);
+        let now = scope.engine.base(&base.reference, &base.platform, &scope.credentials);
         if now.await.map_err(engine)?.identity != base.identity {
             let path = base.reference.clone();
             return Err(BuildError::Stale { artifact: artifact.clone(), path });

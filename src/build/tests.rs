@@ -379,6 +379,30 @@ async fn triggers_of_a_base_make_more_visible() {
 }
 
 #[tokio::test]
+async fn each_local_base_is_looked_at_again_for_what_it_was_hashed_for() {
+    let mut web = Project::new(
+        "# syntax=docker/dockerfile:1\nFROM --platform=$BUILDPLATFORM golang AS b\n\
+         FROM python:3.11\nCOPY --from=b /x /\n",
+    );
+    web.platform = Platform::parse("linux/arm64").unwrap();
+    for reference in ["docker/dockerfile:1", "golang", "python:3.11"] {
+        web.knows(reference, "one");
+        web.known.get_mut(reference).unwrap().is_local = true;
+    }
+    let inputs = web.docker().await;
+    let mut bases: Vec<String> = (inputs.local_bases.iter())
+        .map(|base| format!("{} for {}", base.reference.split('@').next().unwrap(), base.platform))
+        .collect();
+    bases.sort();
+    let wanted = [
+        "docker/dockerfile:1 for linux/amd64",
+        "golang for linux/amd64",
+        "python:3.11 for linux/arm64",
+    ];
+    assert_eq!(bases, wanted);
+}
+
+#[tokio::test]
 async fn an_unknown_frontend_may_read_anything() {
     let mut web = Project::new("# syntax=acme/frontend:2\nFROM python:3.11\n");
     web.knows("acme/frontend:2", "two");

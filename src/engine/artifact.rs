@@ -19,6 +19,10 @@ const QUICK: Duration = Duration::from_millis(300);
 /// How many deliveries in a row must have been quick before the next is taken to be.
 const QUICK_IN_A_ROW: usize = 2;
 
+/// A build whose inputs were others at its end is begun again as often, while their hash says the
+/// same as before: then nothing that could be saved again makes the difference.
+const STALE_IN_A_ROW: usize = 3;
+
 /// What is known of one image.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ArtifactState {
@@ -48,6 +52,8 @@ pub(super) struct ArtifactState {
     quietly: bool,
     /// The next build must not use what is there.
     afresh: bool,
+    /// How many builds of the target in a row ended with other inputs than were hashed.
+    stale_builds: usize,
     /// The configuration no longer has it; it goes when its work has ended.
     pub(super) removed: bool,
 }
@@ -121,6 +127,7 @@ impl ArtifactState {
         self.stale = true;
         self.failed = None;
         self.quietly = false;
+        self.stale_builds = 0;
     }
 
     /// Lets a failure be tried again. `told` stays, so that the same failure is not told again.
@@ -377,6 +384,7 @@ impl ArtifactState {
                 self.failed = None;
                 self.told = None;
                 self.quietly = false;
+                self.stale_builds = 0;
                 self.seen = None;
                 self.ready = None;
                 let Hashed { image, why } = hashed;
@@ -415,13 +423,21 @@ impl ArtifactState {
     ) {
         let Some(work) = self.finish(generation, Step::Build) else { return };
         match result {
-            Err(End::Stale) => self.stale = true,
+            Err(End::Stale) if self.is_wanted(&work) && self.stale_builds + 1 >= STALE_IN_A_ROW => {
+                self.stale_builds = 0;
+                self.fail(name, restless(&work.image), effects);
+            }
+            Err(End::Stale) => {
+                self.stale_builds += 1;
+                self.stale = true;
+            }
             Err(End::Cancelled) => effects.push(told(name, ArtifactNews::Cancelled)),
             _ if !self.is_wanted(&work) => effects.push(told(name, ArtifactNews::Cancelled)),
             Err(End::Failed(failure)) => self.fail(name, failure, effects),
             Ok(Built { cached, steps, took }) => {
                 self.afresh = false;
                 self.quietly = false;
+                self.stale_builds = 0;
                 self.told = None;
                 self.seen = Some(Seen { built: true, delivered: None });
                 self.announced = Some(work.image.clone());
@@ -459,6 +475,18 @@ impl ArtifactState {
             }
         }
     }
+}
+
+/// Why an image is not built any more whose inputs are others whenever a build ends.
+fn restless(image: &ImageRef) -> Failure {
+    Failure::work(
+        "wharf::build::restless",
+        format!("image `{image}` was built {STALE_IN_A_ROW} times, each time of changed inputs"),
+    )
+    .because(
+        "a file or base image changes while the build runs, and is as before when it has ended",
+    )
+    .help("let what writes it end, or leave it out by `.dockerignore`; a save or r builds again")
 }
 
 fn told(name: &ArtifactName, news: ArtifactNews) -> Effect {

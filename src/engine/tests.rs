@@ -329,6 +329,30 @@ fn a_changed_base_rebuilds_its_dependants_alone() {
     assert_eq!(story.built("base", Ok(())), ["build api:2"]);
 }
 
+/// Such as a base image that the registry calls otherwise whenever a build ends.
+#[test]
+fn a_build_whose_inputs_never_stay_is_not_begun_for_ever() {
+    let mut story = Story::up();
+    story.tell(saved("web"));
+    story.hashed("web", "2");
+    story.seen("web", Seen::default());
+    for _ in 0..2 {
+        assert_eq!(story.built("web", Err(End::Stale)), ["hash web"]);
+        assert_eq!(story.hashed("web", "2"), ["build web:2"]);
+    }
+    assert_eq!(
+        story.built("web", Err(End::Stale)),
+        [
+            "web failed: image `web:2` was built 3 times, each time of changed inputs",
+            "shop waits for image web, which failed",
+        ]
+    );
+    // Other inputs are another matter, and so is a person's wish.
+    story.tell(saved("web"));
+    assert_eq!(story.hashed("web", "2"), ["web/app.py changed", "build web:2"]);
+    assert_eq!(story.built("web", Err(End::Stale)), ["hash web"]);
+}
+
 #[test]
 fn a_touched_file_is_passed_over_in_silence() {
     let mut story = Story::up();
