@@ -9,7 +9,8 @@ use super::chart::ChartFiles;
 use super::{kustomize, manifests};
 
 /// Files and folders whose change means rendering `release` anew: a folder stands for everything
-/// in it, new files included. What is missing is listed as well.
+/// in it, new files included. What is missing is listed as well, and each file that is used now:
+/// one that Git ignores is deployed like any other, and a folder's watch leaves it out.
 #[must_use]
 pub fn watched(release: &Release) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -28,10 +29,7 @@ pub fn watched(release: &Release) -> Vec<PathBuf> {
                         let root = closure.folders.iter().find(|folder| file.starts_with(folder));
                         found.extend(root.and_then(|root| link_on_the_way(root, file)));
                     }
-                    let outside = |file: &PathBuf| {
-                        !closure.folders.iter().any(|folder| file.starts_with(folder))
-                    };
-                    found.extend(closure.files.iter().filter(|file| outside(file)).cloned());
+                    found.extend(closure.files);
                     found.extend(closure.folders);
                 }
                 Err(_) => found.push(folder.clone()),
@@ -43,6 +41,7 @@ pub fn watched(release: &Release) -> Vec<PathBuf> {
             for file in manifests::files(globs).unwrap_or_default() {
                 let root = roots.iter().find(|root| file.starts_with(root));
                 found.extend(root.and_then(|root| link_on_the_way(root, &file)));
+                found.push(file);
             }
             found.extend(roots);
         }
@@ -95,7 +94,9 @@ fn chart(path: &Path, depth: usize, found: &mut Vec<PathBuf>) {
         return;
     }
     links(path, DEEPEST, found);
-    for dependency in ChartFiles::read(path).map(|files| files.dependencies()).unwrap_or_default() {
+    let files = ChartFiles::read(path).unwrap_or_default();
+    found.extend(files.file_by_path.keys().map(|file| path.join(file)));
+    for dependency in files.dependencies() {
         if let Some(folder) = dependency.folder(path).and_then(|folder| folder.canonicalize().ok())
             && !found.contains(&folder)
         {

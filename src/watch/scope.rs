@@ -74,26 +74,7 @@ impl WatchScope {
             }
         }
         for release in project.releases.values() {
-            match &release.source {
-                ReleaseSource::Helm(helm) => {
-                    scope.files.extend(helm.values.iter().cloned());
-                    if let Chart::Path(path) = &helm.chart {
-                        scope.add(path);
-                    }
-                }
-                ReleaseSource::Manifests(ManifestSource::Kustomize(source)) => {
-                    scope.add(&source.folder);
-                }
-                ReleaseSource::Manifests(ManifestSource::Files(globs)) => {
-                    for glob in globs {
-                        let plain = glob.find(['*', '?', '[', '{']).map(|at| &glob[..at]);
-                        match plain.and_then(|plain| plain.rsplit_once('/')) {
-                            Some((folder, _)) => scope.add(Path::new(folder)),
-                            None => scope.add(Path::new(glob)),
-                        }
-                    }
-                }
-            }
+            scope.add_release(&release.source);
         }
         for path in also {
             scope.add(path);
@@ -105,6 +86,31 @@ impl WatchScope {
         scope
     }
 
+    /// Adds what a release is made of, as far as its configuration says.
+    pub(super) fn add_release(&mut self, source: &ReleaseSource) {
+        match source {
+            ReleaseSource::Helm(helm) => {
+                self.files.extend(helm.values.iter().cloned());
+                if let Chart::Path(path) = &helm.chart {
+                    self.add(path);
+                }
+            }
+            ReleaseSource::Manifests(ManifestSource::Kustomize(kustomization)) => {
+                self.add(&kustomization.folder);
+            }
+            ReleaseSource::Manifests(ManifestSource::Files(globs)) => {
+                for glob in globs {
+                    let plain = glob.find(['*', '?', '[', '{']).map(|at| &glob[..at]);
+                    match plain.and_then(|plain| plain.rsplit_once('/')) {
+                        Some((folder, _)) => self.add(Path::new(folder)),
+                        None => self.add(Path::new(glob)),
+                    }
+                    self.add_manifests(glob);
+                }
+            }
+        }
+    }
+
     /// Adds a folder with what is in it, or a file.
     pub fn add(&mut self, path: &Path) {
         if path.is_dir() {
@@ -112,6 +118,27 @@ impl WatchScope {
         } else {
             self.files.insert(tidy(path));
         }
+    }
+
+    /// Adds what `glob` selects, which is deployed whether Git ignores it or not. Where that can lie
+    /// at any depth, what Git ignores may be a whole `node_modules`: there only the files count
+    /// that rendering has found.
+    fn add_manifests(&mut self, glob: &str) {
+        let (folder, selected) = match glob.find(['*', '?', '[', '{']) {
+            Some(at) => {
+                let Some(end) = glob[..at].rfind('/') else { return };
+                (&glob[..end], glob[end + 1..].to_owned())
+            }
+            // A folder means the manifests in it.
+            None if Path::new(glob).is_dir() => (glob, "*.{yaml,yml,json}".to_owned()),
+            None => return,
+        };
+        if selected.contains("**") {
+            return;
+        }
+        let deeper = format!("{}*/**", "*/".repeat(selected.matches('/').count()));
+        let rules = WatchRules::Globs { inputs: vec![selected], ignore: vec![deeper] };
+        self.add_root(Path::new(folder), rules);
     }
 
     fn add_root(&mut self, path: &Path, rules: WatchRules) {

@@ -269,6 +269,42 @@ async fn single_files_are_watched_wherever_they_lie() {
     assert_eq!(all, ["far/away/missing.yaml", "link.yaml", "values.yaml"]);
 }
 
+/// What is deployed matters, whatever Git is told about it.
+#[tokio::test]
+async fn manifests_that_git_ignores_are_watched_new_ones_too() {
+    let prepare = |root: &Path| {
+        fs::create_dir(root.join(".git")).unwrap();
+        write(root, ".gitignore", "*.local.yaml\ngenerated/\nnoise\n");
+        write(root, "k8s/dev/secret.local.yaml", "1");
+        write(root, "k8s/generated/a.yaml", "1");
+        write(root, "k8s/dev/noise", "1");
+        write(root, "k8s/dev/deep/a.local.yaml", "1");
+        write(root, "flat/b.local.yaml", "1");
+    };
+    let scope = |root: &Path| {
+        let mut scope = WatchScope::default();
+        for glob in ["k8s/*/*.yaml", "flat"] {
+            let glob = root.join(glob).display().to_string();
+            let source = crate::model::ManifestSource::Files(vec![glob]);
+            scope.add_release(&crate::model::ReleaseSource::Manifests(source));
+        }
+        scope
+    };
+    let mut watched = Watched::with(prepare, scope, WatchOptions::default()).await;
+    watched.write("k8s/dev/noise", "2");
+    watched.write("k8s/dev/deep/a.local.yaml", "2");
+    for path in ["k8s/dev/secret.local.yaml", "k8s/generated/a.yaml", "flat/b.local.yaml"] {
+        watched.write(path, "2");
+        watched.tells([path]).await;
+    }
+    let new = ["k8s/dev/new.local.yaml", "k8s/generated/b.yaml", "flat/new.local.yaml"];
+    new.iter().for_each(|path| watched.write(path, "1"));
+    watched.tells(new).await;
+    for path in ["k8s/dev/noise", "k8s/dev/deep/a.local.yaml"] {
+        assert!(!watched.told.contains(path), "{:?}", watched.told);
+    }
+}
+
 #[tokio::test]
 async fn an_edited_ignore_file_counts_at_once() {
     let mut watched = Watched::new(|root| {
