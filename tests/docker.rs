@@ -343,7 +343,8 @@ fn what_a_dockerfile_sees_is_all_that_its_build_needs() {
     let result = runner.run(&instructions, |instructions| {
         let text = format!("FROM scratch AS one\nCOPY a /\n{}\n", instructions.join("\n"));
         std::fs::write(root.join("Dockerfile"), &text).expect("a file");
-        let hashed = runtime.block_on(wharf::build::hash(&scope, &artifact, &BTreeMap::new()));
+        let hashed =
+            runtime.block_on(wharf::build::hash(&scope, &artifact, &BTreeMap::new(), &|_| {}));
         // A base image that nobody has: wharf says so before the build would.
         let Ok(hashed) = hashed else { return Ok(()) };
         let InputsKind::Docker(inputs) = &hashed.kind else { panic!("a Dockerfile build") };

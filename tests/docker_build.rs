@@ -98,7 +98,6 @@ impl Project {
             hash: ContentHash::new([0; 32]),
             kind: InputsKind::Docker(Box::new(docker)),
             digest: InputsDigest::default(),
-            notes: Vec::new(),
         };
         let news = Arc::clone(&self.news);
         let tell = move |item| news.lock().unwrap().push(item);
@@ -382,15 +381,10 @@ async fn base(project: &Project, name: &str, content: &str) {
     project.scope.tools.command("docker").args(args).run().await.unwrap();
 }
 
-/// The tag stays what it is; what it means does not. A Skaffold user gets the stale image here.
-#[tokio::test]
-#[ignore = "needs Docker"]
-async fn another_image_behind_the_name_of_a_base_is_built_from() {
-    let project = Project::new("rebase");
-    let name = "wharf-test/rebase-base:1";
-    project.write("Dockerfile", &format!("FROM {name}\nRUN true\n"));
+/// The image of the project's Dockerfile.
+fn artifact_of(project: &Project) -> Artifact {
     let context = project.context.path().to_owned();
-    let artifact = Artifact {
+    Artifact {
         name: ArtifactName::parse(project.image.repository()).unwrap(),
         builder: Builder::Docker(DockerBuild {
             dockerfile: context.join("Dockerfile"),
@@ -407,9 +401,20 @@ async fn another_image_behind_the_name_of_a_base_is_built_from() {
         platform: None,
         hooks: Hooks::default(),
         also_tagged: None,
-    };
+    }
+}
+
+/// The tag stays what it is; what it means does not. A Skaffold user gets the stale image here.
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn another_image_behind_the_name_of_a_base_is_built_from() {
+    let project = Project::new("rebase");
+    let name = "wharf-test/rebase-base:1";
+    project.write("Dockerfile", &format!("FROM {name}\nRUN true\n"));
+    let artifact = artifact_of(&project);
     let none = BTreeMap::new();
-    let hash = async || wharf::build::hash(&project.scope, &artifact, &none).await.unwrap();
+    let hash =
+        async || wharf::build::hash(&project.scope, &artifact, &none, &|_| {}).await.unwrap();
     let build = async |inputs: &BuildInputs| {
         let (tell, cancel) = (|_| {}, CancellationToken::new());
         wharf::build::build(&project.scope, inputs, &project.image, false, &tell, &cancel).await
@@ -431,6 +436,33 @@ async fn another_image_behind_the_name_of_a_base_is_built_from() {
 
     base(&project, name, "one").await;
     assert_eq!(hash().await.hash, one.hash, "back to the first, the first tag");
+    project.clean().await;
+    project.scope.engine.untag(&ImageRef::parse(name).unwrap(), false).await.unwrap();
+}
+
+/// The Engine has the base for the machine that it runs on, and the image is for another one: no
+/// registry has anything to do with it.
+#[tokio::test]
+#[ignore = "needs Docker"]
+async fn a_local_base_of_another_platform_than_the_image_is_the_engines_own() {
+    let project = Project::new("across");
+    let name = "wharf-test/across-base:1";
+    base(&project, name, "here").await;
+    let dockerfile = format!(
+        "FROM --platform=$BUILDPLATFORM {name} AS build\nFROM scratch\n\
+         COPY --from=build /which /\n"
+    );
+    project.write("Dockerfile", &dockerfile);
+    let mut artifact = artifact_of(&project);
+    artifact.platform = Some(Platform::parse("linux/arm64").unwrap());
+    let none = BTreeMap::new();
+    let inputs = wharf::build::hash(&project.scope, &artifact, &none, &|_| {}).await.unwrap();
+    let (tell, cancel) = (|_| {}, CancellationToken::new());
+    wharf::build::build(&project.scope, &inputs, &project.image, false, &tell, &cancel)
+        .await
+        .unwrap_or_else(|error| panic!("{:?}", error.failure()));
+    let made = project.scope.engine.image(&project.image.to_string()).await.unwrap().unwrap();
+    assert_eq!(made.platform.arch, "arm64");
     project.clean().await;
     project.scope.engine.untag(&ImageRef::parse(name).unwrap(), false).await.unwrap();
 }

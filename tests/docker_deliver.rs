@@ -11,7 +11,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
-use wharf::build::{BuildError, BuildInputs, BuildScope};
+use wharf::build::{BuildError, BuildInputs, BuildScope, InputsKind, Note, RemoteSources};
 use wharf::docker::{Credentials, Engine, PushNews};
 use wharf::load::{LoadError, Loader};
 use wharf::model::{
@@ -506,7 +506,7 @@ impl Rebased {
 
     fn scope(&self, credentials: &Credentials) -> BuildScope {
         BuildScope {
-            remote: std::sync::Arc::default(),
+            remote: RemoteSources::kept_in(self.state.path().join("remote.json")).into(),
             engine: engine(),
             credentials: credentials.clone(),
             state_dir: self.state.path().to_owned(),
@@ -518,7 +518,20 @@ impl Rebased {
     }
 
     async fn hash(&self, credentials: &Credentials) -> Result<BuildInputs, BuildError> {
-        wharf::build::hash(&self.scope(credentials), &self.artifact, &BTreeMap::new()).await
+        self.told(credentials).await.0
+    }
+
+    /// The same, with what a person is told of it.
+    async fn told(
+        &self,
+        credentials: &Credentials,
+    ) -> (Result<BuildInputs, BuildError>, Vec<String>) {
+        let scope = self.scope(credentials);
+        let told = std::sync::Mutex::new(Vec::new());
+        let tell = |note: Note| told.lock().unwrap().push(note.text);
+        let hashed = wharf::build::hash(&scope, &self.artifact, &BTreeMap::new(), &tell).await;
+        scope.remote.save().unwrap();
+        (hashed, told.into_inner().unwrap())
     }
 
     /// Builds, and says what the base holds.
@@ -568,5 +581,36 @@ async fn a_base_in_a_registry_is_built_from_by_the_digest_that_was_hashed() {
     assert_eq!(wharf::build::why(Some(&one.digest), &two), format!("base image {name} changed"));
     assert_eq!(image.build(&one, &mine).await, "one", "although the tag means another by now");
     assert_eq!(image.build(&two, &mine).await, "two");
+
+    // What it asks for in a build counts, although only the registry has it.
+    let entries = |inputs: &BuildInputs| match &inputs.kind {
+        InputsKind::Docker(docker) => docker.entries.len(),
+        InputsKind::Command(_) => panic!("a Dockerfile build"),
+    };
+    std::fs::write(image.context.path().join("setup.cfg"), "one").unwrap();
+    let plain = image.hash(&mine).await.unwrap();
+    assert_eq!((&plain.hash, entries(&plain)), (&two.hash, 0), "nothing asks for it");
+    publish("three\nONBUILD COPY setup.cfg /").await;
+    let (asks, told) = image.told(&mine).await;
+    let asks = asks.unwrap();
+    assert_eq!(entries(&asks), 1);
+    assert!(told.iter().any(|text| text.starts_with("pulling ")), "{told:?}");
+    let (again, told) = image.told(&mine).await;
+    assert_eq!((again.unwrap().hash, told), (asks.hash, vec![]), "it is asked once");
+
+    // Away, the registry changes nothing; since when is told.
+    let host = registry.host.clone();
     registry.stop().await;
+    let (away, told) = image.told(&mine).await;
+    assert_eq!(away.unwrap().hash, asks.hash);
+    let wanted =
+        format!("the registry of `{host}/acme/base:1` is out of reach: it is taken as it was");
+    assert!(told.iter().any(|text| text.starts_with(&wanted)), "{told:?}");
+    let never = Rebased::new(&format!("{host}/acme/never:1"));
+    let unknown = never.hash(&mine).await.unwrap_err().failure();
+    assert_eq!(unknown.code, "wharf::build::no_base", "{unknown:?}");
+    let pulled = ["image", "ls", "-q", "--no-trunc", &format!("{host}/acme/base")];
+    for id in docker(&pulled).await.lines() {
+        docker(&["image", "rm", "-f", id]).await;
+    }
 }

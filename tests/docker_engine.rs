@@ -55,10 +55,11 @@ async fn an_image_is_looked_up_named_and_unnamed() {
 async fn a_base_image_is_the_engines_own_where_it_is_there() {
     let (engine, credentials) = (engine(), Credentials::new(&tools()));
     let platform = engine.platform().await.unwrap();
-    let base = engine.base("debian:bookworm-slim", &platform, &credentials).await.unwrap();
+    let ask = async |image: &ImageRef| engine.in_registry(image, &credentials).await;
+    let base = engine.base("debian:bookworm-slim", &platform, ask).await.unwrap();
     assert!(base.is_local && base.identity.starts_with("sha256:"), "{base:?}");
     let far = Platform::parse("linux/s390x").unwrap();
-    let missing = engine.base("no-such.invalid/x:1", &far, &credentials).await.unwrap_err();
+    let missing = engine.base("no-such.invalid/x:1", &far, ask).await.unwrap_err();
     assert_eq!(missing.code(), "wharf::docker::no_image");
 }
 

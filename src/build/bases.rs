@@ -1,14 +1,17 @@
 //! Base images: what is hashed of them, and what the Dockerfile that is sent calls them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures::future::{BoxFuture, try_join_all};
 
-use crate::docker::DockerError;
+use crate::docker::{BaseImage, DockerError, EngineImage};
 use crate::dockerfile::{Analysis, Site, rewrite};
-use crate::model::{Artifact, ArtifactName, DockerBuild, ImageRef, NamedContext, Platform};
+use crate::model::{Artifact, ArtifactName, Digest, DockerBuild, ImageRef, NamedContext, Platform};
 
+use super::hash::Tell;
 use super::inputs::LocalBase;
+use super::remote::{Answer, Note, ago};
 use super::why::InputsDigest;
 use super::{BuildError, BuildScope};
 
@@ -21,34 +24,152 @@ pub(super) struct Known {
     pub(super) identity: String,
     /// Its name could come to mean another image before the build uses it.
     pub(super) is_local: bool,
-    /// Its `ONBUILD` instructions, where they can be known without pulling it.
-    pub(super) triggers: Vec<String>,
+    /// Its `ONBUILD` instructions, where they are known.
+    pub(super) triggers: Option<Vec<String>>,
+    /// What a person should know about it.
+    pub(super) note: Option<Note>,
 }
+
+/// What an image is for in a Dockerfile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A stage begins with it, and does what it asks for by `ONBUILD`.
+    Stage,
+    /// Files are taken from it, or it reads the Dockerfile.
+    Files,
+}
+
+/// How long a registry's word counts in a session: a tag that moves is seen at the save after.
+const FRESH: Duration = Duration::from_secs(300);
+
+/// How long a registry may take whose last word is known.
+const KNOWN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Finds out what a base image is: by the Engine, or by a table in tests.
 pub(super) type Lookup<'a> =
-    dyn Fn(String, Platform) -> BoxFuture<'a, Result<Known, DockerError>> + Send + Sync + 'a;
+    dyn Fn(String, Platform, Role) -> BoxFuture<'a, Result<Known, DockerError>> + Send + Sync + 'a;
 
 /// Asks the Engine, and through it the registry.
 pub(super) async fn ask_engine(
     scope: &BuildScope,
+    tell: &Tell<'_>,
     reference: String,
     platform: Platform,
+    role: Role,
 ) -> Result<Known, DockerError> {
-    let base = scope.engine.base(&reference, &platform, &scope.credentials).await?;
-    let mut triggers = Vec::new();
-    if base.is_local
-        && let Some(image) = scope.engine.image(&reference).await?
-        && let Some(texts) = image.config.get("OnBuild").and_then(|texts| texts.as_array())
+    let (base, away) = base(scope, &reference, &platform).await?;
+    let note = away.map(|age| Note {
+        about: reference.clone(),
+        text: format!(
+            "the registry of `{reference}` is out of reach: it is taken as it was {}",
+            ago(age)
+        ),
+    });
+    let triggers = match role {
+        Role::Files => None,
+        Role::Stage if base.is_local => {
+            scope.engine.image(&reference).await?.map(|image| on_build(&image))
+        }
+        Role::Stage => triggers(scope, tell, &base, &platform).await,
+    };
+    let BaseImage { reference_to_use, identity, is_local } = base;
+    Ok(Known { reference: reference_to_use, identity, is_local, triggers, note })
+}
+
+/// What `reference` is, and where its registry is out of reach, the age of what is known of it.
+pub(super) async fn base(
+    scope: &BuildScope,
+    reference: &str,
+    platform: &Platform,
+) -> Result<(BaseImage, Option<Duration>), DockerError> {
+    let mut age = None;
+    let in_registry = async |image: &ImageRef| {
+        let key = format!("image {image} for {platform}");
+        let answer = match scope.remote.asked(&key, FRESH) {
+            Some(answer) => answer,
+            None => asked(scope, image, &key).await?,
+        };
+        let broken = || DockerError::NoImage {
+            image: image.to_string(),
+            why: "its registry gave no answer".to_owned(),
+            here: None,
+        };
+        let digest = match answer {
+            Answer::Says(digest) => digest,
+            Answer::Away(Some((digest, since))) => {
+                age = Some(since);
+                digest
+            }
+            Answer::Away(None) | Answer::Nothing => return Err(broken()),
+        };
+        Digest::parse(&digest).map_err(|_| broken())
+    };
+    let base = scope.engine.base(reference, platform, in_registry).await?;
+    Ok((base, age))
+}
+
+/// Asks a registry what `image` is. Its last word counts where it is out of reach.
+async fn asked(scope: &BuildScope, image: &ImageRef, key: &str) -> Result<Answer, DockerError> {
+    let ask = scope.engine.in_registry(image, &scope.credentials);
+    let answer = match scope.remote.last(key) {
+        None => ask.await,
+        Some(_) => match tokio::time::timeout(KNOWN_LIMIT, ask).await {
+            Ok(Err(DockerError::NoImage { why, .. })) if is_away(&why) => {
+                return Ok(scope.remote.is_away(key));
+            }
+            Ok(answer) => answer,
+            Err(_) => return Ok(scope.remote.is_away(key)),
+        },
+    };
+    Ok(scope.remote.says(key, &answer?.to_string()))
+}
+
+/// What an image of a registry asks for by `ONBUILD`: no registry tells it through the Engine but
+/// with the image itself, which the build takes from there as well. Asked once per digest.
+async fn triggers(
+    scope: &BuildScope,
+    tell: &Tell<'_>,
+    base: &BaseImage,
+    platform: &Platform,
+) -> Option<Vec<String>> {
+    let key = format!("onbuild {} for {platform}", base.reference_to_use);
+    if let Some((text, _)) = scope.remote.last(&key)
+        && let Ok(known) = serde_json::from_str(&text)
     {
-        triggers.extend(texts.iter().filter_map(|text| text.as_str()).map(str::to_owned));
+        return Some(known);
     }
-    Ok(Known {
-        reference: base.reference_to_use,
-        identity: base.identity,
-        is_local: base.is_local,
-        triggers,
-    })
+    let pinned = &base.reference_to_use;
+    let image = ImageRef::parse(pinned).ok()?;
+    // By its digest alone, so that no tag of the person's comes to mean another image.
+    let by_digest = format!("{}@{}", image.repository(), base.identity);
+    let read = async {
+        if let Some(image) = scope.engine.image(&by_digest).await? {
+            return Ok(Some(image));
+        }
+        let login = scope.credentials.login(image.host()).await?;
+        let text = format!("pulling {pinned}, to see what it does in a build (`ONBUILD`)");
+        tell(Note { about: pinned.clone(), text });
+        scope.engine.pull(&image, platform, login.as_ref()).await?;
+        scope.engine.image(&by_digest).await
+    };
+    let read: Result<_, DockerError> = read.await;
+    match read {
+        Ok(Some(image)) => {
+            let found = on_build(&image);
+            scope.remote.says(&key, &serde_json::json!(found).to_string());
+            Some(found)
+        }
+        Ok(None) => None,
+        Err(error) => {
+            tracing::debug!(%error, %pinned, "what it does in a build is not known");
+            None
+        }
+    }
+}
+
+fn on_build(image: &EngineImage) -> Vec<String> {
+    let texts = image.config.get("OnBuild").and_then(|texts| texts.as_array());
+    texts.into_iter().flatten().filter_map(|text| text.as_str()).map(str::to_owned).collect()
 }
 
 /// What one name in a Dockerfile stands for.
@@ -63,7 +184,7 @@ enum Meaning {
 /// The base images of one build, found out.
 #[derive(Debug, Default)]
 pub(super) struct Bases {
-    meaning_by_name: BTreeMap<(String, Platform), Meaning>,
+    meaning_by_name: BTreeMap<(String, Platform), (Meaning, Role)>,
 }
 
 /// Everything that decides what a name means.
@@ -103,31 +224,37 @@ impl Bases {
         analysis: &Analysis,
         lookup: &Lookup<'_>,
     ) -> Result<(), BuildError> {
-        let mut wanted: Vec<(String, Platform)> = Vec::new();
+        let mut wanted: BTreeMap<(String, Platform), Role> = BTreeMap::new();
         for base in &analysis.bases {
             let platform = base.platform.as_ref().unwrap_or(names.platform);
-            wanted.push((base.reference.clone(), platform.clone()));
+            let role = if base.is_stage_base { Role::Stage } else { Role::Files };
+            wanted.insert((base.reference.clone(), platform.clone()), role);
         }
         for context in &analysis.contexts {
             if let Some(NamedContext::Image(reference)) = names.context(&context.name) {
-                wanted.push((reference.clone(), names.platform.clone()));
+                wanted.entry((reference.clone(), names.platform.clone())).or_insert(Role::Files);
             }
         }
         if let Some(frontend) = &analysis.frontend {
-            wanted.push((frontend.reference.clone(), names.build_platform.clone()));
+            let name = (frontend.reference.clone(), names.build_platform.clone());
+            wanted.entry(name).or_insert(Role::Files);
         }
-        wanted.retain(|name| !self.meaning_by_name.contains_key(name));
-        let found = wanted.into_iter().map(|(reference, platform)| async move {
+        wanted.retain(|name, role| match self.meaning_by_name.get(name) {
+            // It was looked at for its files alone.
+            Some((Meaning::External(_), Role::Files)) => *role == Role::Stage,
+            known => known.is_none(),
+        });
+        let found = wanted.into_iter().map(|((reference, platform), role)| async move {
             let meaning = match names.project(&reference) {
                 Some((name, image)) => Meaning::Project(name, image),
                 None => {
-                    let known = lookup(reference.clone(), platform.clone()).await;
+                    let known = lookup(reference.clone(), platform.clone(), role).await;
                     Meaning::External(
                         known.map_err(|error| no_base(names, &reference, &platform, error))?,
                     )
                 }
             };
-            Ok(((reference, platform), meaning))
+            Ok(((reference, platform), (meaning, role)))
         });
         self.meaning_by_name.extend(try_join_all(found).await?);
         Ok(())
@@ -137,19 +264,28 @@ impl Bases {
     pub(super) fn triggers(&self, analysis: &Analysis) -> BTreeMap<String, Vec<String>> {
         let bases = analysis.bases.iter().filter(|base| base.is_stage_base);
         let mut triggers = BTreeMap::new();
-        for ((reference, _), meaning) in &self.meaning_by_name {
-            if let Meaning::External(known) = meaning
-                && !known.triggers.is_empty()
+        for ((reference, _), (meaning, _)) in &self.meaning_by_name {
+            if let Meaning::External(Known { triggers: Some(known), .. }) = meaning
+                && !known.is_empty()
                 && bases.clone().any(|base| base.reference == *reference)
             {
-                triggers.insert(reference.clone(), known.triggers.clone());
+                triggers.insert(reference.clone(), known.clone());
             }
         }
         triggers
     }
 
+    /// An image that a stage begins with, and of which it is not known what it does then.
+    pub(super) fn unread(&self) -> Option<&str> {
+        self.meaning_by_name.iter().find_map(|((reference, _), meaning)| match meaning {
+            (Meaning::External(Known { triggers: None, .. }), Role::Stage) => Some(&**reference),
+            _ => None,
+        })
+    }
+
     fn meaning(&self, reference: &str, platform: &Platform) -> Option<&Meaning> {
-        self.meaning_by_name.get(&(reference.to_owned(), platform.clone()))
+        let (meaning, _) = self.meaning_by_name.get(&(reference.to_owned(), platform.clone()))?;
+        Some(meaning)
     }
 
     /// Hashes the images, and writes the Dockerfile that uses exactly these.
@@ -175,10 +311,11 @@ impl Bases {
                 if place.is_replaceable() {
                     replaced.push((place, to_use.clone()));
                 } else if to_use != base.reference {
-                    applied.notes.push(format!(
-                        "`{}` is quoted in a way that it cannot be pinned to {to_use}",
-                        base.reference
-                    ));
+                    let about = base.reference.clone();
+                    let text = format!(
+                        "`{about}` is quoted in a way that it cannot be pinned to {to_use}"
+                    );
+                    applied.notes.push(Note { about, text });
                 }
             }
         }
@@ -227,7 +364,7 @@ pub(super) struct Applied {
     pub(super) local_bases: Vec<LocalBase>,
     /// Further contexts that are images and must be given to the builder.
     pub(super) images: BTreeMap<String, String>,
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<Note>,
     /// The project's images that are hashed already.
     hashed: BTreeSet<ArtifactName>,
 }
@@ -254,6 +391,7 @@ impl Applied {
             }
             Meaning::External(known) => {
                 digest.add_hashed(sort, known.identity.as_bytes(), name);
+                self.notes.extend(known.note.clone());
                 if known.is_local {
                     let (reference, identity) = (known.reference.clone(), known.identity.clone());
                     let local = LocalBase { reference, platform: platform.clone(), identity };
@@ -304,6 +442,13 @@ fn no_base(
         }
         source => BuildError::Engine { artifact, source: Box::new(source) },
     }
+}
+
+/// Whether the Engine's words mean that the registry may say more another time.
+fn is_away(why: &str) -> bool {
+    const SIGNS: [&str; 4] =
+        ["toomanyrequests", "Service Unavailable", "Bad Gateway", "Gateway Time"];
+    is_out_of_reach(why) || SIGNS.iter().any(|sign| why.contains(sign))
 }
 
 /// Whether the Engine's words mean that nobody answered, rather than that there is no such image.

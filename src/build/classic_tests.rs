@@ -56,7 +56,6 @@ async fn make(folder: &std::path::Path, dockerfile: &str) -> Result<Built, Build
         kind: InputsKind::Docker(Box::new(docker.clone())),
         digest: InputsDigest::default(),
         shown_folder: String::new(),
-        notes: Vec::new(),
     };
     let image = ImageRef::parse("wharf-test/classic:1").unwrap();
     let tell = |_| {};

@@ -12,9 +12,10 @@ use crate::model::{
     Artifact, ArtifactName, Builder, CommandBuild, DockerBuild, ImageRef, NamedContext, Platform,
 };
 
-use super::bases::{Applied, Bases, Lookup, Names, ask_engine};
+use super::bases::{Applied, Bases, Lookup, Names, Role, ask_engine};
 use super::context::{self, Unread};
 use super::inputs::{BuildInputs, CommandInputs, DockerInputs, InputsKind, NamedInputs};
+use super::remote::{Answer, Note, ago};
 use super::why::InputsDigest;
 use super::{BuildError, BuildScope};
 
@@ -27,7 +28,8 @@ use super::{BuildError, BuildScope};
 /// (`bases` says which there are), and the identity of external base images. Never times, owners,
 /// order or the place of the project: the same files make the same tag everywhere.
 ///
-/// Dropping the future ends the work soon.
+/// What a person should know about it is told as it is found out, such as a remote source that
+/// names no version. Dropping the future ends the work soon.
 ///
 /// # Errors
 ///
@@ -37,6 +39,7 @@ pub async fn hash(
     scope: &BuildScope,
     artifact: &Artifact,
     bases: &BTreeMap<ArtifactName, ImageRef>,
+    tell: &Tell<'_>,
 ) -> Result<BuildInputs, BuildError> {
     let build_platform = match &artifact.builder {
         Builder::Docker(_) => scope.engine.platform().await.map_err(|source| {
@@ -44,9 +47,10 @@ pub async fn hash(
         })?,
         Builder::Command(_) => scope.platform.clone(),
     };
-    let lookup =
-        |reference: String, platform: Platform| ask_engine(scope, reference, platform).boxed();
-    Hashing { scope, artifact, bases, build_platform, lookup: &lookup }.run().await
+    let lookup = |reference: String, platform: Platform, role: Role| {
+        ask_engine(scope, tell, reference, platform, role).boxed()
+    };
+    Hashing { scope, artifact, bases, build_platform, lookup: &lookup, tell }.run().await
 }
 
 /// One hash on its way.
@@ -57,7 +61,11 @@ pub(super) struct Hashing<'a> {
     /// What the builder runs on.
     pub(super) build_platform: Platform,
     pub(super) lookup: &'a Lookup<'a>,
+    pub(super) tell: &'a Tell<'a>,
 }
+
+/// Where notes for a person go.
+pub type Tell<'a> = dyn Fn(Note) + Send + Sync + 'a;
 
 impl Hashing<'_> {
     pub(super) async fn run(&self) -> Result<BuildInputs, BuildError> {
@@ -86,7 +94,10 @@ impl Hashing<'_> {
             bases: self.bases,
         };
         let (analysis, found) = self.analyse(&names, &text).await?;
-        let visible = visible(&analysis);
+        let visible = visible(&analysis, &found);
+        if let Visibility::Whole { because: Some(because) } = &visible {
+            tracing::debug!(%artifact, because, "the whole context counts");
+        }
         let files = self.files(build, visible, &analysis).await?;
 
         let mut digest = InputsDigest::new();
@@ -112,11 +123,9 @@ impl Hashing<'_> {
             digest.add("host", "-", host);
         }
         let applied = found.apply(&names, &analysis, &text, &mut digest);
-        let Applied { dockerfile_text, local_bases, images, mut notes, .. } = applied;
-        notes.extend(self.remote(&analysis, &mut digest).await);
-        if let Visibility::Whole { because: Some(because) } = &analysis.visible {
-            tracing::debug!(%artifact, because, "the whole context counts");
-        }
+        let Applied { dockerfile_text, local_bases, images, notes, .. } = applied;
+        notes.into_iter().for_each(self.tell);
+        self.remote(&analysis, &mut digest).await;
         let mut named: BTreeMap<String, NamedInputs> =
             images.into_iter().map(|(name, image)| (name, NamedInputs::Image(image))).collect();
         for (name, path, entries) in files.named {
@@ -140,16 +149,10 @@ impl Hashing<'_> {
             add_hosts: build.add_hosts.clone(),
             local_bases,
         };
-        Ok(self.inputs(InputsKind::Docker(Box::new(inputs)), digest, notes, &build.context))
+        Ok(self.inputs(InputsKind::Docker(Box::new(inputs)), digest, &build.context))
     }
 
-    fn inputs(
-        &self,
-        kind: InputsKind,
-        digest: InputsDigest,
-        notes: Vec<String>,
-        folder: &Path,
-    ) -> BuildInputs {
+    fn inputs(&self, kind: InputsKind, digest: InputsDigest, folder: &Path) -> BuildInputs {
         let shown = folder.strip_prefix(&self.scope.root).unwrap_or(folder);
         BuildInputs {
             artifact: self.artifact.name.clone(),
@@ -157,7 +160,6 @@ impl Hashing<'_> {
             kind,
             digest,
             shown_folder: shown.display().to_string(),
-            notes,
         }
     }
 
@@ -266,24 +268,39 @@ impl Hashing<'_> {
         }
     }
 
-    /// Hashes remote sources; what a person should know about them.
-    async fn remote(&self, analysis: &Analysis, digest: &mut InputsDigest) -> Vec<String> {
+    /// Hashes remote sources, and tells what a person should know about them.
+    async fn remote(&self, analysis: &Analysis, digest: &mut InputsDigest) {
         let asked = analysis.remote.iter().map(|url| async move {
             (url, self.scope.remote.identity(url, &self.scope.tools).await)
         });
-        let mut notes = Vec::new();
-        for (url, identity) in futures::future::join_all(asked).await {
+        let note = |about: &str, text: String| (self.tell)(Note { about: about.to_owned(), text });
+        for (url, answer) in futures::future::join_all(asked).await {
+            let identity = match answer {
+                Answer::Says(identity) => Some(identity),
+                Answer::Nothing => {
+                    let what = "does not say which version it is: a change there is not noticed";
+                    note(url, format!("{url} {what}"));
+                    None
+                }
+                Answer::Away(Some((identity, age))) => {
+                    let when = ago(age);
+                    note(url, format!("{url} does not answer: it is taken as it was {when}"));
+                    Some(identity)
+                }
+                Answer::Away(None) => {
+                    note(url, format!("{url} does not answer: a change there is not noticed"));
+                    None
+                }
+            };
             match identity {
                 Some(identity) => digest.add_hashed("remote", identity.as_bytes(), url),
-                None => {
-                    digest.add("remote", "-", url);
-                    notes.push(format!(
-                        "{url} does not say which version it is: a change there is not noticed"
-                    ));
-                }
+                None => digest.add("remote", "-", url),
             }
         }
-        notes
+        for source in &analysis.vague {
+            let what = "is known to the builder alone: a change there is not noticed";
+            note(source, format!("{source} {what}"));
+        }
     }
 
     async fn command(&self, build: &CommandBuild) -> Result<BuildInputs, BuildError> {
@@ -317,7 +334,7 @@ impl Hashing<'_> {
         digest.add_entries("", &entries);
         let (command, dir) = (build.command.clone(), build.dir.clone());
         let inputs = CommandInputs { command, dir, env, platform: self.platform().clone() };
-        Ok(self.inputs(InputsKind::Command(inputs), digest, Vec::new(), &build.dir))
+        Ok(self.inputs(InputsKind::Command(inputs), digest, &build.dir))
     }
 }
 
@@ -327,8 +344,9 @@ struct Files {
     named: Vec<(String, PathBuf, std::sync::Arc<Vec<super::Entry>>)>,
 }
 
-/// What a frontend other than Docker's makes of the text is not known.
-fn visible(analysis: &Analysis) -> Visibility {
+/// What a frontend other than Docker's makes of the text is not known, nor what a base image adds
+/// that could not be read.
+fn visible(analysis: &Analysis, bases: &Bases) -> Visibility {
     let known = |reference: &str| {
         ImageRef::parse(reference).is_ok_and(|image| {
             let repository = image.full_repository();
@@ -342,7 +360,12 @@ fn visible(analysis: &Analysis) -> Visibility {
         Some(frontend) if !known(&frontend.reference) => Visibility::Whole {
             because: Some(format!("frontend {} is not known", frontend.reference)),
         },
-        _ => analysis.visible.clone(),
+        _ => match bases.unread() {
+            Some(base) => Visibility::Whole {
+                because: Some(format!("what {base} does in a build is not known")),
+            },
+            None => analysis.visible.clone(),
+        },
     }
 }
 

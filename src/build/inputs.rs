@@ -22,8 +22,6 @@ pub struct BuildInputs {
     /// The folder that its files lie in, relative to the project's; empty for the same. Only told
     /// to persons.
     pub shown_folder: String,
-    /// What a person should know about the hash, such as a remote source that names no version.
-    pub notes: Vec<String>,
 }
 
 impl BuildInputs {

@@ -25,11 +25,11 @@ mod why;
 
 pub use error::BuildError;
 pub use failed_step::FailedStep;
-pub use hash::hash;
+pub use hash::{Tell, hash};
 pub use inputs::{
     BuildInputs, CommandInputs, DockerInputs, Entry, EntryKind, InputsKind, LocalBase, NamedInputs,
 };
-pub use remote::RemoteSources;
+pub use remote::{Note, RemoteSources};
 pub use run::{Built, build, log_path};
 pub use scope::BuildScope;
 pub use why::{InputsDigest, previous, remember, why};

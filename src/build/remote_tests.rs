@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::remote::RemoteSources;
+use super::remote::{Answer, RemoteSources};
 use crate::tools::Tools;
 
 /// Answers by path: the status and headers as they stand, or a file of its folder.
@@ -46,7 +46,10 @@ impl Server {
     /// What it says of `path` now, as a new session asks.
     async fn identity(&self, path: &str) -> Option<String> {
         let url = format!("{}{path}", self.address);
-        RemoteSources::default().identity(&url, &self.tools).await
+        match RemoteSources::default().identity(&url, &self.tools).await {
+            Answer::Says(identity) => Some(identity),
+            Answer::Nothing | Answer::Away(_) => None,
+        }
     }
 
     async fn git(&self, args: &[&str]) -> String {
@@ -122,9 +125,60 @@ async fn within_a_session_a_server_is_not_asked_at_every_save() {
     server.says("/tagged", "200 OK\r\nETag: \"one\"");
     let (sources, url) = (RemoteSources::default(), format!("{}/tagged", server.address));
     let first = sources.identity(&url, &server.tools).await;
-    assert_eq!(first.as_deref(), Some("etag \"one\""));
+    assert_eq!(first, Answer::Says("etag \"one\"".to_owned()));
     server.says("/tagged", "200 OK\r\nETag: \"two\"");
     assert_eq!(sources.identity(&url, &server.tools).await, first);
+    sources.ask_again();
+    let second = Answer::Says("etag \"two\"".to_owned());
+    assert_eq!(sources.identity(&url, &server.tools).await, second);
+}
+
+#[tokio::test]
+async fn a_server_that_is_away_changes_nothing() {
+    let server = Server::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache/remote.json");
+    let url = |path: &str| format!("{}{path}", server.address);
+    server.says("/tagged", "200 OK\r\nETag: \"one\"");
+    server.says("/silent", "200 OK");
+    let sources = RemoteSources::kept_in(path.clone());
+    let one = sources.identity(&url("/tagged"), &server.tools).await;
+    assert_eq!(one, Answer::Says("etag \"one\"".to_owned()));
+    assert_eq!(sources.identity(&url("/silent"), &server.tools).await, Answer::Nothing);
+    sources.save().unwrap();
+
+    // Another session, which asks in vain.
+    server.says("/tagged", "503 Service Unavailable");
+    let later = RemoteSources::kept_in(path.clone());
+    let last = later.identity(&url("/tagged"), &server.tools).await;
+    let Answer::Away(Some((identity, _))) = &last else { panic!("{last:?}") };
+    assert_eq!(identity, "etag \"one\"");
+    assert_eq!(later.identity(&url("/gone"), &server.tools).await, Answer::Nothing);
+    let tools = server.tools.clone();
+    let tagged = url("/tagged");
+    drop(server);
+    later.ask_again();
+    let last = later.identity(&tagged, &tools).await;
+    assert!(
+        matches!(&last, Answer::Away(Some((identity, _))) if identity == "etag \"one\""),
+        "{last:?}"
+    );
+    assert_eq!(later.identity("http://127.0.0.1:1/x", &tools).await, Answer::Away(None));
+}
+
+#[tokio::test]
+async fn two_sessions_do_not_forget_what_the_other_has_learnt() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("remote.json");
+    let (one, other) = (RemoteSources::kept_in(path.clone()), RemoteSources::kept_in(path.clone()));
+    one.says("image a:1", "sha256:1");
+    other.says("image b:1", "sha256:2");
+    one.save().unwrap();
+    other.save().unwrap();
+    let later = RemoteSources::kept_in(path);
+    for (key, wanted) in [("image a:1", "sha256:1"), ("image b:1", "sha256:2")] {
+        assert_eq!(later.last(key).map(|(said, _)| said).as_deref(), Some(wanted));
+    }
 }
 
 #[tokio::test]

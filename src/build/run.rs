@@ -8,7 +8,9 @@ use crate::model::{ArtifactName, ImageRef};
 use crate::report::ArtifactNews;
 
 use super::buildkit::{self, Order};
-use super::{BuildError, BuildInputs, BuildScope, DockerInputs, InputsKind, classic, command};
+use super::{
+    BuildError, BuildInputs, BuildScope, DockerInputs, InputsKind, bases, classic, command,
+};
 
 /// A finished build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,9 +67,9 @@ async fn check_bases(
     docker: &DockerInputs,
 ) -> Result<(), BuildError> {
     for base in &docker.local_bases {
-        let engine = |source| BuildError::engine(artifact, source);
-        let now = scope.engine.base(&base.reference, &base.platform, &scope.credentials);
-        if now.await.map_err(engine)?.identity != base.identity {
+        let now = bases::base(scope, &base.reference, &base.platform).await;
+        let (now, _) = now.map_err(|source| BuildError::engine(artifact, source))?;
+        if now.identity != base.identity {
             let path = base.reference.clone();
             return Err(BuildError::Stale { artifact: artifact.clone(), path });
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures::FutureExt as _;
 
-use super::bases::Known;
+use super::bases::{Known, Role};
 use super::hash::Hashing;
 use super::*;
 use crate::docker::{Credentials, DockerError, Engine};
@@ -79,7 +79,8 @@ impl Project {
             reference: format!("{reference}@sha256:{identity}"),
             identity: identity.to_owned(),
             is_local: false,
-            triggers: Vec::new(),
+            triggers: Some(Vec::new()),
+            note: None,
         };
         self.known.insert(reference.to_owned(), known);
     }
@@ -112,7 +113,7 @@ impl Project {
 
     async fn try_hash(&self, builder: Builder) -> Result<BuildInputs, BuildError> {
         let scope = self.scope();
-        let lookup = |reference: String, _: Platform| {
+        let lookup = |reference: String, _: Platform, _: Role| {
             let known = self.known.get(&reference).cloned();
             let here = self.here.clone();
             let why = "not found".to_owned();
@@ -125,6 +126,7 @@ impl Project {
             bases: &self.bases,
             build_platform: Platform::parse("linux/amd64").unwrap(),
             lookup: &lookup,
+            tell: &|_| {},
         };
         hashing.run().await
     }
@@ -374,8 +376,14 @@ async fn triggers_of_a_base_make_more_visible() {
     web.knows("python:onbuild", "one");
     assert_eq!(web.entries().await, "x");
     let triggers = vec!["COPY requirements.txt /".to_owned()];
-    web.known.get_mut("python:onbuild").unwrap().triggers = triggers;
+    web.known.get_mut("python:onbuild").unwrap().triggers = Some(triggers);
     assert_eq!(web.entries().await, "requirements.txt x");
+    // Where they cannot be read, they may ask for anything.
+    web.write("more", "");
+    web.known.get_mut("python:onbuild").unwrap().triggers = None;
+    assert_eq!(web.entries().await, "Dockerfile more requirements.txt x");
+    web.write("Dockerfile", "FROM python:3.11\nCOPY --from=python:onbuild x /\n");
+    assert_eq!(web.entries().await, "", "files alone are taken from it");
 }
 
 #[tokio::test]

@@ -1,8 +1,6 @@
 //! Base images: what a `FROM` line means at this moment.
 
-use std::time::Instant;
-
-use crate::model::{ImageRef, Platform};
+use crate::model::{Digest, ImageRef, Platform};
 
 use super::credentials::Credentials;
 use super::{DockerError, Engine, EngineImage};
@@ -21,16 +19,11 @@ pub struct BaseImage {
     pub identity: String,
     /// It is in the Engine, so that its name could come to mean another image.
     pub is_local: bool,
-    /// When the registry was asked.
-    pub asked: Option<Instant>,
 }
-
-/// A base image that was asked for before.
-pub(super) type KnownBase = BaseImage;
 
 impl Engine {
     /// What `reference` means: the Engine's own image if it is there for `platform`, otherwise
-    /// what its registry has, which is asked once a session.
+    /// what `in_registry` says of it, with what the Engine's own is for where there is one.
     ///
     /// # Errors
     ///
@@ -39,7 +32,7 @@ impl Engine {
         &self,
         reference: &str,
         platform: &Platform,
-        credentials: &Credentials,
+        in_registry: impl AsyncFnOnce(&ImageRef) -> Result<Digest, DockerError>,
     ) -> Result<BaseImage, DockerError> {
         let image = ImageRef::parse(reference).map_err(|error| DockerError::NoImage {
             image: reference.to_owned(),
@@ -50,24 +43,31 @@ impl Engine {
         if let Some(base) = local.as_ref().and_then(|local| local_base(local, &image, platform)) {
             return Ok(base);
         }
-        if let Some(known) = self.known_base(reference, platform) {
-            return Ok(known);
-        }
-        let login = credentials.login(image.host()).await?;
-        let remote = self.remote(&image, login.as_ref()).await.map_err(|error| match error {
+        let digest = in_registry(&image).await.map_err(|error| match error {
             DockerError::NoImage { image, why, .. } => {
                 DockerError::NoImage { image, why, here: local.map(|local| local.platform) }
             }
             error => error,
         })?;
-        let base = BaseImage {
-            reference_to_use: image.with_digest(remote.digest.clone()).to_string(),
-            identity: remote.digest.to_string(),
+        Ok(BaseImage {
+            reference_to_use: image.with_digest(digest.clone()).to_string(),
+            identity: digest.to_string(),
             is_local: false,
-            asked: Some(Instant::now()),
-        };
-        self.remember_base(reference, platform, base.clone());
-        Ok(base)
+        })
+    }
+
+    /// What its registry says `image` is.
+    ///
+    /// # Errors
+    ///
+    /// [`DockerError::NoImage`] and [`DockerError::Unauthorized`] when it does not have it.
+    pub async fn in_registry(
+        &self,
+        image: &ImageRef,
+        credentials: &Credentials,
+    ) -> Result<Digest, DockerError> {
+        let login = credentials.login(image.host()).await?;
+        Ok(self.remote(image, login.as_ref()).await?.digest)
     }
 }
 
@@ -91,6 +91,5 @@ fn local_base(local: &EngineImage, image: &ImageRef, platform: &Platform) -> Opt
         reference_to_use: image.to_string(),
         identity: identity.to_string(),
         is_local: true,
-        asked: None,
     })
 }

@@ -1,7 +1,6 @@
 //! The Engine as wharf's other rooms see it.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -11,7 +10,6 @@ use tokio::sync::OnceCell;
 use crate::model::Platform;
 use crate::tools::Tools;
 
-use super::base::KnownBase;
 use super::connection::{self, Connection};
 use super::http::{self as wire, Answer, Request, UpgradeRequest};
 use super::{DockerError, Endpoint};
@@ -36,7 +34,6 @@ struct Inner {
     tools: Tools,
     greeting: OnceCell<Greeting>,
     info: OnceCell<EngineInfo>,
-    bases: Mutex<BTreeMap<(String, Platform), KnownBase>>,
 }
 
 /// How the Engine introduces itself.
@@ -85,7 +82,6 @@ impl Engine {
             tools: tools.clone(),
             greeting: OnceCell::new(),
             info: OnceCell::new(),
-            bases: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -223,16 +219,6 @@ impl Engine {
         let path = self.path(path).await?;
         let request = UpgradeRequest { path: &path, protocol: "tcp", headers: &[], body };
         wire::upgrade(self.connection().await?, &request, ASK_LIMIT).await
-    }
-
-    pub(super) fn known_base(&self, reference: &str, platform: &Platform) -> Option<KnownBase> {
-        let bases = self.inner.bases.lock().unwrap_or_else(PoisonError::into_inner);
-        bases.get(&(reference.to_owned(), platform.clone())).cloned()
-    }
-
-    pub(super) fn remember_base(&self, reference: &str, platform: &Platform, base: KnownBase) {
-        let mut bases = self.inner.bases.lock().unwrap_or_else(PoisonError::into_inner);
-        bases.insert((reference.to_owned(), platform.clone()), base);
     }
 }
 

@@ -223,6 +223,42 @@ impl Engine {
         Ok(RemoteImage { digest, platforms: platforms.collect() })
     }
 
+    /// Brings `image`, which names a digest, from its registry into the Engine.
+    ///
+    /// # Errors
+    ///
+    /// [`DockerError`] when the registry does not give it.
+    pub async fn pull(
+        &self,
+        image: &ImageRef,
+        platform: &Platform,
+        login: Option<&Login>,
+    ) -> Result<(), DockerError> {
+        let digest = image.digest().map(ToString::to_string).unwrap_or_default();
+        let [from, tag, on] =
+            [image.repository(), &digest, &platform.to_string()].map(super::http::escaped);
+        let path = format!("/images/create?fromImage={from}&tag={tag}&platform={on}");
+        let header = registry_header(login, image.host());
+        let prepare = |mut request: super::http::Request| {
+            request.limit = SAVE_LIMIT;
+            request.header("x-registry-auth", header)
+        };
+        let answer = self.request(Method::POST, &path, prepare).await;
+        let mut answer = answer.map_err(|error| match error {
+            DockerError::Refused { status, message, .. } => {
+                refused_by_registry(image, login.is_some(), status, message)
+            }
+            error => error,
+        })?;
+        let mut rest = Vec::new();
+        while let Some(line) = answer.line::<PushLine>(&mut rest).await? {
+            if let Some(message) = line.error {
+                return Err(refused_by_registry(image, login.is_some(), 500, message));
+            }
+        }
+        Ok(())
+    }
+
     /// Begins to push `image` under its own name. Dropping what comes back ends the push.
     ///
     /// # Errors
@@ -378,5 +414,6 @@ struct Progress {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct PushAux {
+    #[serde(default)]
     digest: String,
 }

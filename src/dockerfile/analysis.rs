@@ -40,6 +40,8 @@ pub struct Analysis {
     pub visible: Visibility,
     /// Addresses that `ADD` fetches: `http`, `https` and Git.
     pub remote: BTreeSet<String>,
+    /// What `ADD` fetches from addresses with variables that only the builder knows, as written.
+    pub vague: BTreeSet<String>,
     /// The frontend's image.
     pub frontend: Option<Frontend>,
 }
@@ -138,6 +140,7 @@ impl Analysis {
             contexts: Vec::new(),
             visible: Visibility::Whole { because: Some(because.to_owned()) },
             remote: BTreeSet::new(),
+            vague: BTreeSet::new(),
             frontend: None,
         }
     }
@@ -202,6 +205,7 @@ struct Seen {
     paths: BTreeSet<VisiblePath>,
     whole: bool,
     remote: BTreeSet<String>,
+    vague: BTreeSet<String>,
     needs: BTreeSet<usize>,
     images: Vec<(String, Option<Platform>, Site, bool)>,
     contexts: Vec<(String, Site, Taken)>,
@@ -347,6 +351,7 @@ impl<'a> Reader<'a> {
         for index in &used {
             let seen = &seen_by_stage[index];
             analysis.remote.extend(seen.remote.iter().cloned());
+            analysis.vague.extend(seen.vague.iter().cloned());
             for (reference, platform, place, is_stage_base) in &seen.images {
                 analysis.add_base(reference, platform.as_ref(), place, *is_stage_base);
             }
@@ -462,6 +467,9 @@ impl<'a> Reader<'a> {
         for source in copy.sources {
             let Ok(source) = scope.expand(&source) else {
                 self.doubt(format!("line {}: `{source}` is not known", line.number));
+                if copy.is_add && is_remote(&source) {
+                    seen.vague.insert(source);
+                }
                 continue;
             };
             if copy.is_add && is_remote(&source) {
@@ -610,8 +618,18 @@ fn put_off(text: &str, heredocs: &[String]) -> Line {
     Line { text: text.to_owned(), heredocs: heredocs.to_vec(), ..Line::default() }
 }
 
-/// Whether `ADD` fetches `source` instead of copying it.
+/// Whether `ADD` fetches `source` instead of copying it. `user@host:path` is a repository, as it
+/// is for BuildKit:
+/// <https://github.com/moby/buildkit/blob/master/util/sshutil/scpurl.go>
 fn is_remote(source: &str) -> bool {
-    const SCHEMES: [&str; 5] = ["http://", "https://", "git://", "ssh://", "git@"];
-    SCHEMES.iter().any(|scheme| source.starts_with(scheme))
+    const SCHEMES: [&str; 4] = ["http://", "https://", "git://", "ssh://"];
+    let is_word = |text: &str, more: &[char]| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || more.contains(&c);
+        !text.is_empty() && text.chars().all(fits)
+    };
+    let is_repository = source.split_once('@').is_some_and(|(user, rest)| {
+        let host = rest.split_once(':').map(|(host, _)| host);
+        is_word(user, &['-', '_']) && host.is_some_and(|host| is_word(host, &['-', '.']))
+    });
+    is_repository || SCHEMES.iter().any(|scheme| source.starts_with(scheme))
 }

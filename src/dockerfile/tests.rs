@@ -182,6 +182,16 @@ fn remote_sources_are_listed() {
     let remote: Vec<_> = analysis.remote.iter().map(String::as_str).collect();
     assert_eq!(remote, ["git@github.com:a/b.git#main", "https://x.example/1.tar"]);
     check(text, "c");
+    let text = "FROM a\nADD deploy-1@git.acme.example:team/b.git#v1 me@here x@y: /";
+    let analysis = Asked::default().analyse(text);
+    let remote: Vec<_> = analysis.remote.iter().map(String::as_str).collect();
+    assert_eq!(remote, ["deploy-1@git.acme.example:team/b.git#v1", "x@y:"]);
+    check(text, "me@here");
+    // `$V` may come from the base image.
+    let text = "FROM a\nADD https://x.example/$V.tar /";
+    let analysis = Asked::default().analyse(text);
+    let vague: Vec<_> = analysis.vague.iter().map(String::as_str).collect();
+    assert_eq!(vague, ["https://x.example/$V.tar"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
-use crate::build::BuildScope;
+use crate::build::{BuildScope, RemoteSources};
 use crate::cleanup::Journal;
 use crate::cluster::Cluster;
 use crate::deploy::{DeployScope, Plan, PostRenderer};
@@ -26,6 +26,9 @@ use super::super::{Goal, Request};
 
 /// Where the stat cache lies in the state directory.
 const STAT_CACHE: &str = "stat-cache";
+
+/// Where in the cache directory lies what registries and servers said.
+const REMOTE: &str = "remote.json";
 
 /// The platform of containers on this machine.
 const HERE: &str = if cfg!(target_arch = "aarch64") { "linux/arm64" } else { "linux/amd64" };
@@ -55,7 +58,7 @@ pub(super) struct House {
     /// What is deployed is meant to stay.
     pub(super) standing: bool,
     /// What a session says once.
-    said: Mutex<BTreeSet<&'static str>>,
+    said: Mutex<BTreeSet<String>>,
     _lock: Option<StateLock>,
     /// What is made ready beside the first hashes; ends with the house.
     _beside: JoinSet<()>,
@@ -123,7 +126,7 @@ impl House {
             credentials,
             state_dir: state.path().to_owned(),
             cache,
-            remote: Arc::default(),
+            remote: Arc::new(RemoteSources::kept_in(request.paths.cache.join(REMOTE))),
             platform,
             engine,
             root: project.root.clone(),
@@ -153,8 +156,15 @@ impl House {
     }
 
     /// Whether this is the first time that `subject` is spoken of.
-    pub(super) fn says_first(&self, subject: &'static str) -> bool {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(subject)
+    pub(super) fn says_first(&self, subject: &str) -> bool {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).insert(subject.to_owned())
+    }
+
+    /// A person wants everything looked at again: servers are asked, and what is said once is said
+    /// again.
+    pub(super) fn begin_again(&self) {
+        self.build.remote.ask_again();
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The way into the nodes.
@@ -235,6 +245,9 @@ impl House {
         let path: PathBuf = self.state.path().join(STAT_CACHE);
         if let Err(error) = self.build.cache.save(&path) {
             tracing::warn!(%error, "the stat cache is not saved");
+        }
+        if let Err(error) = self.build.remote.save() {
+            tracing::warn!(%error, "what servers said is not saved");
         }
     }
 }

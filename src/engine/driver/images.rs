@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::build::{self, BuildError, BuildInputs};
+use crate::build::{self, BuildError, BuildInputs, Note};
 use crate::model::{
     Artifact, ArtifactName, Builder, Delivery, Generation, HookFact, Hooks, ImageRef, Project,
 };
@@ -38,13 +38,19 @@ pub(super) struct Work {
 /// Answers `Hash`.
 pub(super) async fn hash(
     house: Arc<House>,
+    reporter: Reporter,
     project: Project,
     artifact: Artifact,
     generation: Generation,
     bases: BTreeMap<ArtifactName, ImageRef>,
 ) -> Done {
     let name = artifact.name.clone();
-    match build::hash(&house.build, &artifact, &bases).await {
+    let tell = |note: Note| {
+        if house.says_first(&note.about) {
+            reporter.note(note.text);
+        }
+    };
+    match build::hash(&house.build, &artifact, &bases, &tell).await {
         Err(error) => {
             let result = Err(error.failure());
             Done::of(Event::Hashed { artifact: name, generation, result })

@@ -157,6 +157,7 @@ impl Driver {
             key = inbox.key_rx.recv() => match key {
                 Some(Pressed::Rebuild) => {
                     self.saves.flush();
+                    self.house.begin_again();
                     self.mending = Mending::default();
                     Event::Nudged(Nudge::Again)
                 }
@@ -267,7 +268,7 @@ impl Driver {
                 let project = self.session.project();
                 let Some(found) = project.artifacts.get(&artifact).cloned() else { return };
                 let project = project.clone();
-                self.tasks.spawn(images::hash(house, project, found, generation, bases))
+                self.tasks.spawn(images::hash(house, reporter, project, found, generation, bases))
             }
             Effect::Look { artifact, generation, image } => {
                 let inputs = self.desk.inputs(&artifact, generation);
