@@ -57,6 +57,11 @@ impl Debouncer {
         true
     }
 
+    /// Whether somebody was waited for as long as that makes sense.
+    pub(super) fn has_waited(&self, now: Instant) -> bool {
+        self.not_before.is_some() && self.first.is_some_and(|first| now >= first + BUSY_LONGEST)
+    }
+
     /// Looking begins: what is told from here on belongs to the next look.
     pub(super) fn clear(&mut self) {
         *self = Self::default();

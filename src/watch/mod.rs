@@ -8,6 +8,7 @@
 mod debounce;
 #[cfg(test)]
 mod flood_tests;
+mod locks;
 mod native;
 mod scope;
 mod snapshot;
@@ -17,4 +18,4 @@ mod tests;
 mod watcher;
 
 pub use scope::{WatchRoot, WatchRules, WatchScope};
-pub use watcher::{Noticed, WatchOptions, Watcher};
+pub use watcher::{News, Noticed, WatchOptions, Watcher};

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use tokio::sync::mpsc;
 
 use super::debounce::{BUSY_LONGEST, BUSY_PAUSE, Debouncer, LONGEST, QUIET};
+use super::locks::GitLocks;
 use super::native::{Hint, hints_of};
 use super::*;
 use crate::model::ChangeSet;
@@ -542,10 +543,64 @@ fn a_checkout_is_waited_for_within_reason() {
     let mut debouncer = Debouncer::default();
     debouncer.touch(start);
     let due = start + QUIET;
+    assert!(!debouncer.has_waited(start + BUSY_LONGEST), "for nobody");
     assert!(!debouncer.is_due(due, || true));
     assert_eq!(debouncer.due(), Some(due + BUSY_PAUSE));
     assert!(debouncer.is_due(due + BUSY_PAUSE, || false));
     assert!(debouncer.is_due(start + BUSY_LONGEST, || true), "a lock that was left behind");
+    assert!(debouncer.has_waited(start + BUSY_LONGEST));
+}
+
+#[test]
+fn a_lock_that_nobody_gives_back_holds_up_one_save_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    fs::create_dir(root.join(".git")).unwrap();
+    let lock = root.join(".git/index.lock");
+    let mut locks = GitLocks::default();
+    locks.set_scope(&scope_of(root));
+    assert!(!locks.are_held());
+    fs::write(&lock, "").unwrap();
+    assert!(locks.are_held());
+    assert_eq!(locks.pass_over(false), Vec::<PathBuf>::new(), "it is waited for");
+    assert!(locks.are_held());
+    assert_eq!(locks.pass_over(true), std::slice::from_ref(&lock));
+    assert!(!locks.are_held());
+    assert_eq!(locks.pass_over(true), Vec::<PathBuf>::new(), "it is told once");
+    // Another `git` takes it; its file may well be in the old one's place.
+    fs::remove_file(&lock).unwrap();
+    fs::write(&lock, "").unwrap();
+    let later = std::time::SystemTime::now() + Duration::from_secs(1);
+    fs::File::options().write(true).open(&lock).unwrap().set_modified(later).unwrap();
+    assert!(locks.are_held());
+    // One of yesterday holds up nothing at all.
+    let earlier = std::time::SystemTime::now() - Duration::from_secs(86_400);
+    fs::File::options().write(true).open(&lock).unwrap().set_modified(earlier).unwrap();
+    assert!(!locks.are_held());
+    assert_eq!(locks.pass_over(false), [lock]);
+}
+
+#[tokio::test]
+async fn a_leftover_lock_is_told_of_once_and_saves_are_seen() {
+    let mut watched = Watched::new(|root| {
+        write(root, "zz-mark", "");
+        write(root, "a", "1");
+        write(root, ".git/index.lock", "");
+        let lock = fs::File::options().write(true).open(root.join(".git/index.lock")).unwrap();
+        lock.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    })
+    .await;
+    for text in ["2", "3"] {
+        watched.write("a", text);
+        let noticed = tokio::time::timeout(LIMIT, watched.change_rx.recv()).await;
+        let noticed = noticed.expect("the save is noticed").unwrap();
+        assert!(noticed.looked - noticed.sign < BUSY_LONGEST, "it waited for the lock");
+    }
+    let News::Warning(told) = watched.watcher.news().await else { panic!("it is a warning") };
+    assert!(told.contains(".git/index.lock is held for long"), "{told}");
+    assert_eq!(watched.told_so_far().await, "");
+    let more = tokio::time::timeout(Duration::ZERO, watched.watcher.news()).await;
+    assert!(more.is_err(), "{more:?}");
 }
 
 #[test]

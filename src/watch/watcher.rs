@@ -1,10 +1,10 @@
 //! The thread that watches: hints in, changes out.
 
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::model::ChangeSet;
 
 use super::debounce::Debouncer;
+use super::locks::GitLocks;
 use super::native::{Hint, Native, NoWatches};
 use super::scope::WatchScope;
 use super::snapshot::{Hints, Snapshot, Watches};
@@ -29,8 +30,18 @@ pub struct WatchOptions {
 #[derive(Debug)]
 pub struct Watcher {
     order_tx: Sender<Order>,
+    news_rx: mpsc::Receiver<News>,
     thread: Option<JoinHandle<()>>,
     shared: Arc<Shared>,
+}
+
+/// What a person should know about how saves are noticed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Saves are noticed late, or some may be taken apart.
+    Warning(String),
+    /// All is well again.
+    Note(String),
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +50,6 @@ struct Shared {
     /// How often hints were lost.
     #[cfg(test)]
     losses: AtomicUsize,
-    note: Mutex<Option<String>>,
 }
 
 /// A save, and when it was noticed.
@@ -70,6 +80,16 @@ pub(super) enum Order {
 /// one that follows.
 const WAITING: usize = 4;
 
+/// How much news may wait for whoever tells it; what is more is only logged.
+const NEWS: usize = 16;
+
+/// How soon it is tried whether the system watches again: a person who raises a limit waits for it
+/// to be seen.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Each try looks at everything, which takes its time in a large project.
+const RETRY_LATEST: Duration = Duration::from_secs(60);
+
 /// How soon a change is offered again that nobody took.
 const OFFER_PAUSE: Duration = Duration::from_millis(50);
 
@@ -90,30 +110,31 @@ impl Watcher {
     /// Begins to watch. When this returns, everything in `scope` has been looked at, so that what
     /// is read of it from here on is either current or told of as changed.
     ///
-    /// The notes say why saves are noticed late, when they are.
+    /// The news says why saves are noticed late, when they are.
     pub async fn start(
         scope: WatchScope,
         options: WatchOptions,
-    ) -> (Self, mpsc::Receiver<Noticed>, Vec<String>) {
+    ) -> (Self, mpsc::Receiver<Noticed>, Vec<News>) {
         let (order_tx, order_rx) = channel();
         let (change_tx, change_rx) = mpsc::channel(WAITING);
+        let (news_tx, news_rx) = mpsc::channel(NEWS);
         let (ready_tx, ready_rx) = oneshot::channel();
         let shared = Arc::new(Shared::default());
         let thread = {
             let (order_tx, shared) = (order_tx.clone(), Arc::clone(&shared));
             std::thread::spawn(move || {
-                let mut thread = Thread::new(options, order_tx, change_tx, shared);
+                let mut thread = Thread::new(options, order_tx, (change_tx, news_tx), shared);
                 thread.set_scope(scope);
                 thread.pending = ChangeSet::default();
                 let _ = ready_tx.send(());
                 thread.run(&order_rx);
             })
         };
-        let watcher = Self { order_tx, thread: Some(thread), shared };
+        let mut watcher = Self { order_tx, news_rx, thread: Some(thread), shared };
         // An error means that the thread has panicked; the receiver's end tells it.
         let _ = ready_rx.await;
-        let notes = watcher.note().into_iter().collect();
-        (watcher, change_rx, notes)
+        let news = std::iter::from_fn(|| watcher.news_rx.try_recv().ok()).collect();
+        (watcher, change_rx, news)
     }
 
     /// Watches `scope` from here on. What changed in folders that are in both is told.
@@ -121,7 +142,16 @@ impl Watcher {
         let _ = self.order_tx.send(Order::Scope(scope));
     }
 
-    /// Looks everywhere at once, without waiting for a quiet.
+    /// What there is to know since. Safe to drop at any time.
+    pub async fn news(&mut self) -> News {
+        match self.news_rx.recv().await {
+            Some(news) => news,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Looks everywhere at once, without waiting for a quiet, and tries whether the system watches
+    /// again where it did not.
     pub fn flush(&self) {
         let _ = self.order_tx.send(Order::Flush);
     }
@@ -130,12 +160,6 @@ impl Watcher {
     #[must_use]
     pub fn files(&self) -> usize {
         self.shared.files.load(Ordering::Relaxed)
-    }
-
-    /// Why saves are noticed late, when they are.
-    #[must_use]
-    pub fn note(&self) -> Option<String> {
-        self.shared.note.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     #[cfg(test)]
@@ -162,14 +186,19 @@ impl Drop for Watcher {
 struct Thread {
     order_tx: Sender<Order>,
     change_tx: mpsc::Sender<Noticed>,
+    news_tx: mpsc::Sender<News>,
     shared: Arc<Shared>,
     snapshot: Snapshot,
     /// `None`: by looking alone.
     native: Option<Native>,
+    /// Why there is none, where that is not what was asked for.
+    trouble: Option<String>,
+    /// When it is tried again.
+    retry: Option<Instant>,
     hints: Hints,
     debouncer: Debouncer,
     backing: Backing,
-    git_locks: Vec<PathBuf>,
+    git_locks: GitLocks,
     /// Changes that nobody has taken yet.
     pending: ChangeSet,
     /// When the first of them gave a sign.
@@ -181,19 +210,22 @@ impl Thread {
     fn new(
         options: WatchOptions,
         order_tx: Sender<Order>,
-        change_tx: mpsc::Sender<Noticed>,
+        (change_tx, news_tx): (mpsc::Sender<Noticed>, mpsc::Sender<News>),
         shared: Arc<Shared>,
     ) -> Self {
         let mut thread = Self {
             order_tx,
             change_tx,
+            news_tx,
             shared,
             snapshot: Snapshot::default(),
             native: None,
+            trouble: None,
+            retry: None,
             hints: Hints::default(),
             debouncer: Debouncer::default(),
             backing: Backing::default(),
-            git_locks: Vec::new(),
+            git_locks: GitLocks::default(),
             pending: ChangeSet::default(),
             sign: None,
             offered: None,
@@ -201,14 +233,48 @@ impl Thread {
         if !options.poll {
             match Native::start(thread.order_tx.clone()) {
                 Ok(native) => thread.native = Some(native),
-                Err(note) => thread.tell(note),
+                Err(why) => thread.is_blind(why),
             }
         }
         thread
     }
 
-    fn tell(&self, note: String) {
-        *self.shared.note.lock().unwrap_or_else(PoisonError::into_inner) = Some(note);
+    fn tell(&self, news: News) {
+        if let Err(error) = self.news_tx.try_send(news) {
+            tracing::warn!(%error, "not told");
+        }
+    }
+
+    /// The system does not watch: it is looked again and again, until that is mended.
+    fn is_blind(&mut self, why: String) {
+        self.native = None;
+        self.retry = Some(Instant::now() + RETRY);
+        if self.trouble.as_ref() != Some(&why) {
+            self.trouble = Some(why.clone());
+            self.tell(News::Warning(why));
+        }
+    }
+
+    /// Tries whether the system watches after all.
+    fn try_again(&mut self) {
+        let began = Instant::now();
+        match Native::start(self.order_tx.clone()) {
+            Err(why) => self.is_blind(why),
+            Ok(native) => {
+                self.native = Some(native);
+                self.retry = None;
+                // A look at everything sets every watch.
+                self.hints.add_all();
+                self.look();
+                if self.native.is_some() && self.trouble.take().is_some() {
+                    self.tell(News::Note("the system tells of saves again".to_owned()));
+                }
+            }
+        }
+        if self.retry.is_some() {
+            let pause = (began.elapsed() * CALM).clamp(RETRY, RETRY_LATEST);
+            self.retry = Some(Instant::now() + pause);
+        }
     }
 
     fn run(&mut self, order_rx: &Receiver<Order>) {
@@ -231,9 +297,13 @@ impl Thread {
                 }
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            let locks = &self.git_locks;
-            if self.debouncer.is_due(Instant::now(), || locks.iter().any(|lock| lock.exists())) {
+            let now = Instant::now();
+            if self.debouncer.is_due(now, || self.git_locks.are_held()) {
+                self.pass_over_locks(now);
                 self.look();
+            }
+            if self.retry.is_some_and(|retry| retry <= now) {
+                self.try_again();
             }
             if self.backing.is_due(Instant::now()) {
                 self.back_up();
@@ -246,7 +316,18 @@ impl Thread {
 
     fn next_due(&self) -> Option<Instant> {
         let offer = self.offered.map(|offered| offered + OFFER_PAUSE);
-        [self.debouncer.due(), self.backing.due, offer].into_iter().flatten().min()
+        [self.debouncer.due(), self.backing.due, offer, self.retry].into_iter().flatten().min()
+    }
+
+    /// A lock that a save has waited for in vain holds up no other.
+    fn pass_over_locks(&mut self, now: Instant) {
+        for lock in self.git_locks.pass_over(self.debouncer.has_waited(now)) {
+            let lock = lock.display();
+            self.tell(News::Warning(format!(
+                "{lock} is held for long: saves no longer wait until `git` has done its work. \
+                 Where none runs, remove it: `rm {lock}`"
+            )));
+        }
     }
 
     fn obey(&mut self, order: Order) {
@@ -265,6 +346,7 @@ impl Thread {
                 self.debouncer.touch(Instant::now());
             }
             Order::Scope(scope) => self.set_scope(scope),
+            Order::Flush if self.retry.is_some() => self.try_again(),
             Order::Flush => {
                 self.hints.add_all();
                 self.look();
@@ -277,7 +359,7 @@ impl Thread {
         if scope == *self.snapshot.scope() {
             return;
         }
-        self.git_locks = git_locks(&scope);
+        self.git_locks.set_scope(&scope);
         let changed =
             with_watches(&mut self.native, |watches| self.snapshot.set_scope(scope, watches));
         self.pending.merge(changed);
@@ -302,9 +384,8 @@ impl Thread {
 
     fn after_look(&mut self) {
         self.shared.files.store(self.snapshot.files(), Ordering::Relaxed);
-        if let Some(note) = self.native.as_mut().and_then(Native::trouble) {
-            self.tell(note);
-            self.native = None;
+        if let Some(why) = self.native.as_mut().and_then(Native::trouble) {
+            self.is_blind(why);
             // What happened where no watch could be set was not told of.
             self.hints.add_all();
             self.debouncer.touch(Instant::now());
@@ -392,31 +473,4 @@ fn with_watches<T>(native: &mut Option<Native>, look: impl FnOnce(&mut dyn Watch
         Some(native) => look(native),
         None => look(&mut NoWatches),
     }
-}
-
-/// The locks that Git holds while it rewrites the files of a repository that is watched.
-fn git_locks(scope: &WatchScope) -> Vec<PathBuf> {
-    let mut locks: Vec<PathBuf> = scope
-        .roots
-        .iter()
-        .map(|root| root.path.as_path())
-        .chain(scope.files.iter().map(PathBuf::as_path))
-        .filter_map(|path| path.ancestors().find_map(git_folder))
-        .map(|folder| folder.join("index.lock"))
-        .collect();
-    locks.sort();
-    locks.dedup();
-    locks
-}
-
-/// The folder that holds the index of the repository whose top is `folder`, if it is one.
-fn git_folder(folder: &Path) -> Option<PathBuf> {
-    let git = folder.join(".git");
-    let meta = git.metadata().ok()?;
-    if meta.is_dir() {
-        return Some(git);
-    }
-    // A further worktree, or a submodule: a file says where the folder is.
-    let text = std::fs::read_to_string(&git).ok()?;
-    Some(folder.join(text.strip_prefix("gitdir:")?.trim()))
 }

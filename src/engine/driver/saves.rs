@@ -10,7 +10,7 @@ use crate::config;
 use crate::graph;
 use crate::model::{Builder, ChangeSet, Origin, Project};
 use crate::report::{Report, Reporter};
-use crate::watch::{Noticed, WatchOptions, WatchScope, Watcher};
+use crate::watch::{News, Noticed, WatchOptions, WatchScope, Watcher};
 
 use super::super::{Goal, Request, Saved, Session};
 use super::desk::Desk;
@@ -40,8 +40,7 @@ pub(super) struct Saves {
 struct Watching {
     watcher: Watcher,
     change_rx: mpsc::Receiver<Noticed>,
-    /// Why saves are noticed late, as told at the start.
-    told: Vec<String>,
+    reporter: Reporter,
     /// What releases depend on beyond their configuration, as last told to the watcher.
     further: BTreeSet<PathBuf>,
 }
@@ -54,21 +53,25 @@ impl Saves {
             return Self { watching: None };
         }
         let options = WatchOptions { poll: request.poll };
-        let (watcher, change_rx, notes) =
+        let (watcher, change_rx, news) =
             Watcher::start(WatchScope::of(project, &[]), options).await;
-        for note in &notes {
-            reporter.warn(note.clone(), None);
-        }
-        Self {
-            watching: Some(Watching { watcher, change_rx, told: notes, further: BTreeSet::new() }),
-        }
+        news.into_iter().for_each(|news| tell(reporter, news));
+        let (reporter, further) = (reporter.clone(), BTreeSet::new());
+        Self { watching: Some(Watching { watcher, change_rx, reporter, further }) }
     }
 
-    /// The next save. Safe to drop at any time.
+    /// The next save; what there is to know about noticing them is told meanwhile. Safe to drop at
+    /// any time.
     pub(super) async fn next(&mut self, session: &Session, desk: &Desk) -> Save {
         loop {
             let noticed = match &mut self.watching {
-                Some(watching) => watching.change_rx.recv().await,
+                Some(watching) => tokio::select! {
+                    noticed = watching.change_rx.recv() => noticed,
+                    news = watching.watcher.news() => {
+                        tell(&watching.reporter, news);
+                        continue;
+                    }
+                },
                 None => None,
             };
             let Some(noticed) = noticed else { return std::future::pending().await };
@@ -109,9 +112,15 @@ impl Saves {
 
     /// Says that saves are waited for.
     pub(super) fn tell_watching(&self, reporter: &Reporter) {
-        let Some(Watching { watcher, told, .. }) = &self.watching else { return };
-        let note = watcher.note().filter(|note| !told.contains(note));
-        reporter.tell(Report::Watching { files: watcher.files(), note });
+        let Some(Watching { watcher, .. }) = &self.watching else { return };
+        reporter.tell(Report::Watching { files: watcher.files(), note: None });
+    }
+}
+
+fn tell(reporter: &Reporter, news: News) {
+    match news {
+        News::Warning(text) => reporter.warn(text, None),
+        News::Note(text) => reporter.note(text),
     }
 }
 

@@ -84,17 +84,18 @@ fn helm_is_missing_and_a_port_is_taken() {
 #[test]
 #[ignore = "needs a cluster"]
 fn the_limit_on_watches_is_reached() {
-    let told = without_watches("echo 2 > /proc/sys/user/max_inotify_watches");
+    let told = without_watches("watches", 2);
     insta::assert_snapshot!(told, @"the system's limit on watched files is reached (fs.inotify.max_user_watches = N); saves are looked for instead, which is slower. Raise it: `sudo sysctl fs.inotify.max_user_watches=524288`");
-    let told = without_watches("echo 0 > /proc/sys/user/max_inotify_instances");
+    let told = without_watches("instances", 0);
     insta::assert_snapshot!(told, @"the system's limit on programs that watch files is reached (fs.inotify.max_user_instances = N); saves are looked for instead, which is slower. Raise it: `sudo sysctl fs.inotify.max_user_instances=1024`");
 }
 
 /// A session in a user namespace with a limit of its own: what it says of that. Saves are noticed
-/// all the same.
-fn without_watches(script: &str) -> String {
+/// all the same, and as ever once the limit is raised.
+fn without_watches(what: &str, limit: u32) -> String {
     let project = Project::web();
-    let mut wharf = Wharf::start_apart(&project, script, &["dev"]);
+    let set = |limit: u32| format!("echo {limit} > /proc/sys/user/max_inotify_{what}");
+    let mut wharf = Wharf::start_apart(&project, &set(limit), &["dev"]);
     let note = wharf.next("the note", |told| {
         (told["report"] == "warning").then(|| told["text"].as_str().map(str::to_owned))?
     });
@@ -106,6 +107,15 @@ fn without_watches(script: &str) -> String {
     wait_for("the edit", || (get(port, "/")? == again).then_some(()));
     let watching = wharf.reports().into_iter().find(|told| told["report"] == "watching");
     assert!(watching.is_some_and(|told| told["note"].is_null()), "it is told once");
+    inside(&wharf, &set(10_000));
+    wharf.next("that it is mended", |told| {
+        (told["report"] == "note" && told["text"] == "the system tells of saves again")
+            .then_some(())
+    });
+    let more = format!("{} once more", project.namespace());
+    project.write("www/index.html", &more);
+    assert_eq!(wharf.round(), 0);
+    wait_for("the edit", || (get(port, "/")? == more).then_some(()));
     assert_eq!(wharf.interrupt(), Some(0));
     let number = regex::Regex::new(r"(max_user_\w+) = \d+").expect("it is a pattern");
     number.replace(&note, "$1 = N").into_owned()
