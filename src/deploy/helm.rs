@@ -194,7 +194,7 @@ pub(super) async fn repair(
     }
     match status.last_good {
         Some(revision) if status.status != "uninstalling" => {
-            roll_back(scope, release, namespace, revision, cancel).await
+            go_back(&scope.cluster, release, namespace, revision, cancel).await
         }
         _ => {
             let command = scope.cluster.tools().command("helm").args([
@@ -236,7 +236,8 @@ fn pending(plan: &Plan, status: &HelmStatus, running: bool) -> DeployError {
     }
 }
 
-/// Brings `release` back to `revision`, as a new revision, and records that.
+/// Brings `release` back to `revision`, as a new revision, and records that. Returns whether
+/// anything had to be done: what has failed may have done so before Helm changed anything.
 ///
 /// # Errors
 ///
@@ -247,8 +248,13 @@ pub async fn roll_back(
     namespace: &Namespace,
     revision: u32,
     cancel: &CancellationToken,
-) -> Result<(), DeployError> {
-    go_back(&scope.cluster, release, namespace, revision, cancel).await
+) -> Result<bool, DeployError> {
+    let now = storage::status(&scope.cluster, namespace, release).await?;
+    let runs = now.is_some_and(|now| now.status == "deployed" && now.revision == revision);
+    if !runs {
+        go_back(&scope.cluster, release, namespace, revision, cancel).await?;
+    }
+    Ok(!runs)
 }
 
 /// The same for whichever project has the release.

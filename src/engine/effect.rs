@@ -1,6 +1,6 @@
 //! What the session wants done. The driver does it and decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
     ArtifactName, Forward, Generation, ImageRef, Leftover, Project, ReleaseName, Undo,
@@ -152,6 +152,11 @@ pub enum Effect {
         failed: usize,
         /// It began with the start.
         first: bool,
+    },
+    /// What was known of these releases no longer counts: they go, or are elsewhere from here on.
+    Forget {
+        /// Which releases.
+        releases: BTreeSet<ReleaseName>,
     },
     /// Take back what was done, newest first. Answered by `Unwound`.
     Unwind(Vec<Undo>),

@@ -143,7 +143,7 @@ pub enum Event {
         /// Of which attempt.
         generation: Generation,
         /// The revision that runs.
-        result: Result<u32, Failure>,
+        result: Result<Option<u32>, Failure>,
     },
     /// Answers `OpenForward`.
     ForwardOpened {
@@ -283,6 +283,9 @@ pub struct Rendered {
     /// before their images are on the nodes.
     #[serde(default)]
     pub bridged: bool,
+    /// The revision that ran well before, if there is one.
+    #[serde(default)]
+    pub earlier: Option<u32>,
 }
 
 /// A deploy that succeeded.

@@ -52,8 +52,30 @@ pub(super) struct ReleaseState {
     followed: bool,
     /// A person was told that it runs as wanted.
     announced: bool,
+    /// Where a failure leads back to, where a deploy of this session asks for a way back.
+    back: Option<Back>,
     /// The configuration no longer has it.
     pub(super) removed: bool,
+    /// What is in the cluster of it goes before anything else is done for it.
+    pub(super) goes: Option<Goes>,
+}
+
+/// Where a deploy that fails leads back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Back {
+    /// The revision that ran well before.
+    Earlier,
+    /// Nothing was there before.
+    Nothing,
+}
+
+/// Why what is in the cluster of a release goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Goes {
+    /// Its configuration puts it elsewhere, or makes it of something else.
+    Moves,
+    /// Its first deploy has failed, and is not to stay.
+    FailedAtFirst,
 }
 
 /// What a person wants to know of leaving.
@@ -86,6 +108,7 @@ struct Prepared {
     why: String,
     images_alone: bool,
     bridged: bool,
+    back: Back,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -136,6 +159,20 @@ impl ReleaseState {
     pub(super) fn mark_stale(&mut self) {
         self.stale = true;
         self.failed = None;
+    }
+
+    /// It is put elsewhere, or made of something else: nothing that is known of it counts.
+    pub(super) fn begin_anew(&mut self) {
+        *self = Self::fresh();
+    }
+
+    /// Nothing of it is in the cluster any more, since its first deploy has failed.
+    pub(super) fn is_taken_back(&mut self) {
+        self.goes = None;
+        self.running = None;
+        self.answers = None;
+        self.followed = false;
+        self.live = false;
     }
 
     /// Nothing of it is in the cluster any more.

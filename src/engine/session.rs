@@ -244,8 +244,9 @@ impl Session {
             }
             Event::Deployed { release, generation, result } => {
                 self.retry_forwards();
+                let rollback = self.rolls_back(&release) && self.phase == Phase::Running;
                 if let Some(state) = self.releases.get_mut(&release) {
-                    state.on_deployed(&release, generation, result, effects);
+                    state.on_deployed(&release, generation, result, rollback, effects);
                 }
             }
             Event::Patched { release, generation, result } => {

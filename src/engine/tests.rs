@@ -22,7 +22,11 @@ impl Story {
     }
 
     fn of(project: Project, options: Options) -> Self {
-        let mut session = Session::new(project, options, vec![]);
+        Self::owing(project, options, vec![])
+    }
+
+    fn owing(project: Project, options: Options, undo: Vec<Undo>) -> Self {
+        let mut session = Session::new(project, options, undo);
         let effects = session.begin();
         Self { session, effects }
     }
@@ -139,7 +143,12 @@ impl Story {
     }
 
     fn up_with(project: Project) -> Self {
-        let mut story = Self::of(project, Options::new(Goal::Watching));
+        Self::up_owing(project, vec![])
+    }
+
+    /// The same, where `undo` is what an earlier session owes.
+    fn up_owing(project: Project, undo: Vec<Undo>) -> Self {
+        let mut story = Self::owing(project, Options::new(Goal::Watching), undo);
         for name in ["base", "web"] {
             story.hashed(name, "1");
         }
@@ -426,8 +435,8 @@ fn what_was_in_a_deleted_namespace_is_deployed_again() {
     assert_eq!(story.examined("shop", &["api", "web"], None), ["render shop"]);
 }
 
-#[test]
-fn what_was_rolled_back_is_tried_again_with_the_next_save_and_not_before() {
+/// The project with `shop` as a chart that is rolled back when it fails.
+fn with_chart() -> Project {
     let mut project = project();
     project.releases.get_mut(&release("shop")).unwrap().source = ReleaseSource::Helm(HelmSource {
         chart: Chart::Path("/project/chart".into()),
@@ -438,7 +447,12 @@ fn what_was_rolled_back_is_tried_again_with_the_next_save_and_not_before() {
         rollback_on_failure: true,
         skip_crds: false,
     });
-    let mut story = Story::up_with(project);
+    project
+}
+
+#[test]
+fn what_was_rolled_back_is_tried_again_with_the_next_save_and_not_before() {
+    let mut story = Story::up_with(with_chart());
     let shop = || release("shop");
     story.tell(chart_saved("shop"));
     story.examined("shop", &["api", "web"], None);
@@ -446,7 +460,7 @@ fn what_was_rolled_back_is_tried_again_with_the_next_save_and_not_before() {
         Effect::Render { generation, .. } => Some(*generation),
         _ => None,
     });
-    let result = Ok(Rendered::default());
+    let result = Ok(Rendered { earlier: Some(3), ..Rendered::default() });
     story.tell(Event::Rendered { release: shop(), generation, result });
     let images = [(artifact("api"), image("api", "1")), (artifact("web"), image("web", "1"))];
     let deployed = Deployed { revision: Some(4), images: images.into(), ..Deployed::default() };
@@ -461,7 +475,7 @@ fn what_was_rolled_back_is_tried_again_with_the_next_save_and_not_before() {
         Effect::RollBack { generation, .. } => Some(*generation),
         _ => None,
     });
-    let told = story.tell(Event::RolledBack { release: shop(), generation, result: Ok(3) });
+    let told = story.tell(Event::RolledBack { release: shop(), generation, result: Ok(Some(3)) });
     assert_eq!(told, ["round over, 1 failed"]);
     assert!(!story.session.waits_for_mending());
     assert_eq!(story.tell(Event::Nudged(Nudge::Mended)), Vec::<String>::new());
@@ -470,6 +484,92 @@ fn what_was_rolled_back_is_tried_again_with_the_next_save_and_not_before() {
         story.examined("shop", &["api", "web"], None),
         ["shop/values.yaml changed", "render shop"]
     );
+}
+
+#[test]
+fn a_failing_upgrade_goes_back_and_a_failing_first_install_goes() {
+    let refused = || End::Failed(Failure::work("wharf::deploy::helm", "it is refused"));
+    let step = |namespace: &str| Undo::HelmRelease {
+        release: release("shop"),
+        namespace: Namespace::parse(namespace).unwrap(),
+        extras: vec![],
+        claims: true,
+    };
+    let deploys = |earlier: Option<u32>| {
+        let mut story = Story::up_with(with_chart());
+        story.tell(chart_saved("shop"));
+        story.examined("shop", &["api", "web"], None);
+        let generation = story.generation(|effect| match effect {
+            Effect::Render { generation, .. } => Some(*generation),
+            _ => None,
+        });
+        let undo = vec![step("shop")];
+        let result = Ok(Rendered { earlier, undo, ..Rendered::default() });
+        let told = story.tell(Event::Rendered { release: release("shop"), generation, result });
+        assert_eq!(told, ["remember 1", "deploy shop"]);
+        (story, generation)
+    };
+    let (mut story, generation) = deploys(Some(3));
+    let shop = || release("shop");
+    let told = story.tell(Event::Deployed { release: shop(), generation, result: Err(refused()) });
+    assert_eq!(told, ["shop failed: it is refused", "roll back shop"]);
+    let told = story.tell(Event::RolledBack { release: shop(), generation, result: Ok(None) });
+    assert_eq!(told, ["round over, 1 failed"]);
+
+    let (mut story, generation) = deploys(None);
+    let told = story.tell(Event::Deployed { release: shop(), generation, result: Err(refused()) });
+    assert_eq!(told, ["shop failed: it is refused", "unwind 1"]);
+    assert_eq!(story.tell(Event::Unwound(vec![])), ["round over, 1 failed"]);
+    assert_eq!(story.tell(Event::Nudged(Nudge::Mended)), Vec::<String>::new());
+    assert_eq!(story.tell(Event::Interrupted), ["exit 0"], "nothing of it is left");
+    // The next save begins with a way back of its own.
+    let (mut story, generation) = deploys(None);
+    story.tell(Event::Deployed { release: shop(), generation, result: Err(refused()) });
+    assert_eq!(story.tell(chart_saved("shop")), Vec::<String>::new(), "it goes first");
+    assert_eq!(story.tell(Event::Unwound(vec![])), ["examine shop"]);
+    story.examined("shop", &["api", "web"], None);
+    let generation = story.generation(|effect| match effect {
+        Effect::Render { generation, .. } => Some(*generation),
+        _ => None,
+    });
+    let result = Ok(Rendered { undo: vec![step("shop")], ..Rendered::default() });
+    let told = story.tell(Event::Rendered { release: shop(), generation, result });
+    assert_eq!(told, ["remember 1", "deploy shop"]);
+}
+
+/// Another namespace, or manifests instead of a chart: a deploy would come beside the old one.
+#[test]
+fn what_is_put_elsewhere_goes_first_from_where_it_was() {
+    let step = Undo::HelmRelease {
+        release: release("shop"),
+        namespace: Namespace::parse("old").unwrap(),
+        extras: vec![],
+        claims: true,
+    };
+    let of_db = Undo::Objects { release: release("db"), objects: vec![], claims: true };
+    for moves in ["namespace", "source"] {
+        let mut story = Story::up_owing(with_chart(), vec![of_db.clone(), step.clone()]);
+        let mut moved = with_chart();
+        let shop = moved.releases.get_mut(&release("shop")).unwrap();
+        match moves {
+            "namespace" => shop.namespace = Some(Namespace::parse("new").unwrap()),
+            _ => shop.source = project().releases[&release("shop")].source.clone(),
+        }
+        story.tell(config_saved());
+        let told = story.tell(Event::ConfigChanged(Ok(Box::new(moved.clone()))));
+        assert_eq!(told, ["wharf.yaml changed", "unwind 1"], "{moves}");
+        // Another change meanwhile does not begin before it is gone.
+        assert_eq!(story.tell(chart_saved("shop")), Vec::<String>::new(), "{moves}");
+        assert_eq!(story.tell(Event::Unwound(vec![])), ["examine shop"], "{moves}");
+        assert_eq!(story.tell(Event::Interrupted), ["unwind 1"], "{moves}");
+    }
+    // A change that a deploy carries out is left to it.
+    let mut story = Story::up_owing(with_chart(), vec![step]);
+    let mut changed = with_chart();
+    changed.releases.get_mut(&release("shop")).unwrap().wait.ready = false;
+    story.tell(config_saved());
+    let told = story.tell(Event::ConfigChanged(Ok(Box::new(changed))));
+    assert_eq!(told, ["wharf.yaml changed", "examine shop"]);
 }
 
 #[test]

@@ -75,6 +75,21 @@ pub(super) fn project() -> Project {
     }
 }
 
+/// The project with a release that makes room for what ran before when it fails.
+fn with_ways_back(mut project: Project) -> Project {
+    project.releases.get_mut(&release("db")).unwrap().source =
+        ReleaseSource::Helm(crate::model::HelmSource {
+            chart: crate::model::Chart::Path("/project/chart".into()),
+            values: vec![],
+            set: [].into(),
+            image_values: [].into(),
+            flags: vec![],
+            rollback_on_failure: true,
+            skip_crds: false,
+        });
+    project
+}
+
 pub(super) fn uses(name: &ReleaseName) -> BTreeSet<ArtifactName> {
     match name.as_str() {
         "shop" => [artifact("api"), artifact("web")].into(),
@@ -117,7 +132,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(options: Options) -> Self {
-        let project = project();
+        let project = with_ways_back(project());
         let builds = options.builds;
         let mut world = Self {
             files: project.artifacts.keys().map(|name| (name.clone(), 0)).collect(),
@@ -229,7 +244,10 @@ impl World {
                     let undo = undo(release);
                     assert!(self.remembered.contains(&undo), "law 5: {undo:?}");
                     for (busy, _) in &self.pending {
-                        assert!(!is_helm(busy, release), "law 1: {busy:?} and {effect:?}");
+                        let is_going = matches!(busy, Effect::Unwind(steps)
+                            if steps.iter().any(|step| step.release() == Some(release)));
+                        let is_busy = is_helm(busy, release) || is_going;
+                        assert!(!is_busy, "law 1: {busy:?} and {effect:?}");
                     }
                 }
                 Effect::Settle { release, .. } => {
@@ -412,8 +430,10 @@ impl World {
                     && self.runs.get(&release).is_some_and(|(runs, _)| *runs == fingerprint);
                 self.rendered.insert((release.clone(), generation), (fingerprint, images));
                 let undo = vec![undo(&release)];
+                let earlier = self.history.contains_key(&release).then_some(1);
+                let bridged = true;
                 let rendered =
-                    Rendered { undo, images_alone, bridged: true, ..Rendered::default() };
+                    Rendered { undo, images_alone, bridged, earlier, ..Rendered::default() };
                 let result = if well { Ok(rendered) } else { Err(failure()) };
                 Event::Rendered { release, generation, result }
             }
@@ -465,7 +485,7 @@ impl World {
                 Event::Settled { release, generation, result }
             }
             Effect::RollBack { release, generation } => {
-                Event::RolledBack { release, generation, result: Ok(1) }
+                Event::RolledBack { release, generation, result: Ok(Some(1)) }
             }
             Effect::OpenForward(forward) => {
                 let early = Failure::work("wharf::observe::no_target", "there is no service");
@@ -503,7 +523,11 @@ impl World {
 
     /// Changes the configuration: releases and images come and go.
     pub(super) fn save_config(&mut self, choice: usize) {
-        let mut config = project();
+        let mut config = with_ways_back(project());
+        if choice.is_multiple_of(7) {
+            let elsewhere = Namespace::parse("elsewhere").unwrap();
+            config.releases.get_mut(&release("db")).unwrap().namespace = Some(elsewhere);
+        }
         if choice.is_multiple_of(2) {
             config.releases.remove(&release("shop"));
         }
@@ -520,7 +544,7 @@ impl World {
 
     /// The configuration is again what it was in the beginning.
     pub(super) fn restore_config(&mut self) {
-        self.config = project();
+        self.config = with_ways_back(project());
         self.tell(Event::Saved(Saved { config: true, ..saved() }));
         self.quiet();
     }

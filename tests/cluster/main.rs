@@ -27,6 +27,7 @@ mod monorepo;
 mod nodes;
 mod noticed;
 mod order;
+mod reconfigured;
 mod registry;
 mod rollback;
 mod rounds;

@@ -6,6 +6,22 @@ use serde_json::Value;
 
 use crate::support::{HelmCount, Inventory, Project, Wharf, get, helm_4, output, wait_for};
 
+/// A hook that fails at once, after everything is in place.
+const FAILING_HOOK: &str = r#"apiVersion: batch/v1
+kind: Job
+metadata:
+  name: after
+  annotations: {helm.sh/hook: "post-install,post-upgrade"}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      terminationGracePeriodSeconds: 0
+      containers:
+        - {name: hook, image: "busybox:1.36", command: [sh, -c, "echo no such table; exit 3"]}
+"#;
+
 #[test]
 #[ignore = "needs a cluster"]
 fn what_fails_is_rolled_back_with_helm_3() {
@@ -68,6 +84,21 @@ fn check(program: &Path) {
     let back = "superseded: Rollback to 1";
     assert_eq!(history(), [first, second, back, "deployed: Upgrade complete"]);
     assert_eq!(wharf.told("web", "deployed"), 3);
+
+    // What Helm itself gives up leaves a failed revision, and goes back as well.
+    let hook = project.folder().join("chart/templates/hook.yaml");
+    std::fs::write(&hook, FAILING_HOOK).expect("a file can be written");
+    wharf.next("the failure", |told| (told["news"] == "failed").then_some(()));
+    let revision = wharf.next("the way back", |told| {
+        (told["news"] == "rolled_back").then(|| told["revision"].as_u64())?
+    });
+    assert_eq!(revision, 4);
+    assert_eq!(wharf.round(), 1);
+    serves(port, "second");
+    let all = history();
+    let [.., failed, last] = &all[..] else { panic!("{all:?}") };
+    assert!(failed.starts_with("failed: ") && last == "deployed: Rollback to 4", "{all:?}");
     assert_eq!(wharf.interrupt(), Some(0));
+    std::fs::remove_file(&hook).expect("it is there");
     assert_eq!(Inventory::take(&project).since(&before), Vec::<String>::new());
 }

@@ -161,6 +161,17 @@ impl Desk {
         self.installed.retain(|release, _| !releases.contains(release));
     }
 
+    /// Nothing that is known of these counts any more.
+    pub(super) fn forget(&mut self, releases: &BTreeSet<ReleaseName>) {
+        for release in releases {
+            self.examined.remove(release);
+            self.prepared.remove(release);
+            self.objects.remove(release);
+            self.installed.remove(release);
+            self.lost.remove(release);
+        }
+    }
+
     /// What was rendered in this attempt.
     pub(super) fn prepared(
         &self,

@@ -203,6 +203,17 @@ impl Following {
         }
     }
 
+    /// Shows other logs from here on, if the configuration says so.
+    pub(super) fn adopt(&mut self, filter: &LogFilter) {
+        if self.filter == *filter {
+            return;
+        }
+        self.filter = filter.clone();
+        if let Some(logs) = &self.logs {
+            logs.set_filter(filter.clone());
+        }
+    }
+
     /// Releases are about to be taken back: that they go is no news.
     pub(super) fn forget<'a>(&mut self, releases: impl Iterator<Item = &'a ReleaseName>) {
         for release in releases {

@@ -247,7 +247,14 @@ impl Driver {
                 self.following.follow(release, &self.desk, self.session.project());
             }
             Effect::StopFollowing => self.following.stop(),
-            Effect::Adopt(project) => self.saves.adopt(project, &self.desk),
+            Effect::Adopt(project) => {
+                self.saves.adopt(project, &self.desk);
+                self.following.adopt(&project.logs);
+            }
+            Effect::Forget { releases } => {
+                self.desk.forget(releases);
+                self.following.forget(releases.iter());
+            }
             Effect::BeginRound | Effect::Remember(_) => {}
             Effect::Farewell { leftovers, kept } => self.farewell(leftovers, kept),
             Effect::KeepAll => self.keep_all(),

@@ -232,10 +232,11 @@ async fn prepare(
         true => fast::swap(scope, &plan, &found, installed.as_deref()).await?,
         false => None,
     };
+    let earlier = found.helm.as_ref().and_then(|helm| helm.last_good);
     let images_alone = swap.is_some();
     let bridged = swap.as_ref().is_some_and(Swap::is_bridged);
     let prepared = Prepared { plan, found: Some(found), yaml, places, swap };
-    Ok((Rendered { undo, kept, claims, why, images_alone, bridged }, prepared))
+    Ok((Rendered { undo, kept, claims, why, images_alone, bridged, earlier }, prepared))
 }
 
 /// What an earlier Helm began and never ended, where its owner is dead, and how that is mended
@@ -426,16 +427,12 @@ pub(super) async fn roll_back(work: Work, to: Option<u32>) -> Done {
     Done::of(Event::RolledBack { release, generation, result })
 }
 
-async fn rolled_back(work: &Work, to: Option<u32>) -> Result<u32, Failure> {
+/// The revision that runs again; none where a deploy has failed before Helm did anything.
+async fn rolled_back(work: &Work, to: Option<u32>) -> Result<Option<u32>, Failure> {
     let (release, namespace) = work.parts()?;
-    let Some((scope, to)) = work.house.deploy.as_ref().zip(to) else {
-        let what = format!("`{}` has no earlier revision to roll back to", release.name);
-        return Err(Failure::work("wharf::deploy::first_revision", what)
-            .help("it stays as it is, so that its pods can be looked at: `wharf status`"));
-    };
+    let Some((scope, to)) = work.house.deploy.as_ref().zip(to) else { return Ok(None) };
     let cancel = CancellationToken::new();
-    deploy::roll_back(scope, &release.name, &namespace, to, &cancel)
-        .await
-        .map_err(|error| error.failure())?;
-    Ok(to)
+    let gone_back = deploy::roll_back(scope, &release.name, &namespace, to, &cancel).await;
+    let is_needed = gone_back.map_err(|error| error.failure())?;
+    Ok(is_needed.then_some(to))
 }

@@ -7,7 +7,10 @@ use crate::engine::event::{Deployed, End, Examined, Patched, Recorded, Rendered,
 use crate::model::{Generation, ReleaseName};
 use crate::report::{Failure, ReleaseNews};
 
-use super::{Failed, Prepared, ReleaseState, Shape, Staying, Step, Unrecorded, Wanted, Work, told};
+use super::{
+    Back, Failed, Goes, Prepared, ReleaseState, Shape, Staying, Step, Unrecorded, Wanted, Work,
+    told,
+};
 
 impl ReleaseState {
     /// Answers `Examine`.
@@ -61,9 +64,11 @@ impl ReleaseState {
                 self.fail(name, failure, Some(work.wanted), effects);
                 Staying::default()
             }
-            Ok(Rendered { undo, kept, claims, why, images_alone, bridged }) => {
+            Ok(Rendered { undo, kept, claims, why, images_alone, bridged, earlier }) => {
                 let wanted = work.wanted;
-                let prepared = Prepared { generation, wanted, undo, why, images_alone, bridged };
+                let back = if earlier.is_some() { Back::Earlier } else { Back::Nothing };
+                let prepared =
+                    Prepared { generation, wanted, undo, why, images_alone, bridged, back };
                 self.rendered = Some(prepared);
                 Staying { kept, claims }
             }
@@ -76,13 +81,19 @@ impl ReleaseState {
         name: &ReleaseName,
         generation: Generation,
         result: Result<Deployed, End>,
+        rollback: bool,
         effects: &mut Vec<Effect>,
     ) {
         let Some(work) = self.finish(generation, Step::Deploy) else { return };
         match result {
             Err(End::Cancelled) => {}
             Err(End::Stale) => self.stale = true,
-            Err(End::Failed(failure)) => self.fail(name, failure, Some(work.wanted), effects),
+            Err(End::Failed(failure)) => {
+                self.fail(name, failure, Some(work.wanted.clone()), effects);
+                if rollback {
+                    self.go_back(name, work, effects);
+                }
+            }
             Ok(Deployed { revision, images, pruned, took }) => {
                 let fingerprint = work.wanted.fingerprint;
                 self.run(Running { fingerprint, images, revision });
@@ -182,17 +193,30 @@ impl ReleaseState {
             Err(End::Failed(failure)) => {
                 self.fail(name, failure, Some(work.wanted.clone()), effects);
                 if rollback && self.recording.is_none() {
-                    // From here on, since going back may take a while.
-                    self.failed.iter_mut().for_each(|failed| failed.rolled_back = true);
-                    self.unrecorded = None;
-                    self.work = Some(Work { step: Step::RollBack, cancelled: false, ..work });
-                    effects.push(Effect::RollBack { release: name.clone(), generation });
+                    self.go_back(name, work, effects);
                 }
             }
             Ok(took) => {
                 self.live = true;
                 self.told = None;
                 effects.push(told(name, ReleaseNews::Live { took }));
+            }
+        }
+    }
+
+    /// What has failed makes room for what ran before.
+    fn go_back(&mut self, name: &ReleaseName, work: Work, effects: &mut Vec<Effect>) {
+        // What was found failing was not this session's to begin with.
+        let Some(back) = self.back.take() else { return };
+        // From here on, since going back may take a while.
+        self.failed.iter_mut().for_each(|failed| failed.rolled_back = true);
+        self.unrecorded = None;
+        match back {
+            Back::Nothing => self.goes = Some(Goes::FailedAtFirst),
+            Back::Earlier => {
+                let generation = work.generation;
+                self.work = Some(Work { step: Step::RollBack, cancelled: false, ..work });
+                effects.push(Effect::RollBack { release: name.clone(), generation });
             }
         }
     }
@@ -219,7 +243,7 @@ impl ReleaseState {
         &mut self,
         name: &ReleaseName,
         generation: Generation,
-        result: Result<u32, Failure>,
+        result: Result<Option<u32>, Failure>,
         effects: &mut Vec<Effect>,
     ) {
         if self.finish(generation, Step::RollBack).is_none() {
@@ -229,7 +253,10 @@ impl ReleaseState {
         self.answers = None;
         self.followed = false;
         match result {
-            Ok(revision) => effects.push(told(name, ReleaseNews::RolledBack { revision })),
+            Ok(revision) => {
+                let news = revision.map(|revision| ReleaseNews::RolledBack { revision });
+                effects.extend(news.map(|news| told(name, news)));
+            }
             Err(failure) => {
                 let wanted = self.failed.take().and_then(|failed| failed.wanted);
                 self.fail(name, failure, wanted, effects);

@@ -187,6 +187,7 @@ impl ReleaseState {
         self.live = false;
         self.ahead = !all_ready;
         self.running = None;
+        self.back = Some(prepared.back);
         effects.push(told(name, ReleaseNews::Deploying { why: prepared.why }));
         let step = if prepared.images_alone { Step::Patch } else { Step::Deploy };
         self.act(

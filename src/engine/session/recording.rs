@@ -4,7 +4,7 @@
 use crate::engine::artifact::ArtifactState;
 use crate::engine::effect::{Effect, Exit};
 use crate::engine::event::{End, Recorded};
-use crate::engine::release::ReleaseState;
+use crate::engine::release::{Goes, ReleaseState};
 use crate::model::{Generation, ReleaseName, Undo};
 use crate::report::Report;
 
@@ -70,10 +70,10 @@ impl Session {
         }
     }
 
-    /// The same for what the configuration no longer has and nobody takes back.
+    /// The same for what the configuration no longer has there and nobody takes back.
     pub(super) fn record_what_was_removed(&mut self, effects: &mut Vec<Effect>) {
         for (name, state) in &mut self.releases {
-            if state.removed && stays(name, true, &self.undo) {
+            if (state.removed || state.goes == Some(Goes::Moves)) && stays(name, true, &self.undo) {
                 state.record(name, effects);
             }
         }

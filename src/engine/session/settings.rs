@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::engine::artifact::ArtifactState;
 use crate::engine::effect::Effect;
-use crate::engine::release::ReleaseState;
-use crate::model::{Forward, Project, ReleaseName};
+use crate::engine::release::{Goes, ReleaseState};
+use crate::model::{Forward, Project, Release, ReleaseName, ReleaseSource};
 use crate::report::{Failure, Report};
 
 use super::forwards::Local;
@@ -70,10 +70,16 @@ impl Session {
             }
         }
         for (name, release) in &self.project.releases {
-            if old.releases.get(name) != Some(release)
-                && let Some(state) = self.releases.get_mut(name)
-            {
-                state.mark_stale();
+            let before = old.releases.get(name);
+            let Some(state) = self.releases.get_mut(name).filter(|_| before != Some(release))
+            else {
+                continue;
+            };
+            state.mark_stale();
+            // One that is still there from before it was removed may have been anything.
+            if before.is_none_or(|before| !is_in_place_of(release, before)) {
+                state.goes = Some(Goes::Moves);
+                state.cancel(name, stays(name, true, &self.undo), effects);
             }
         }
         for (name, state) in &mut self.artifacts {
@@ -134,10 +140,24 @@ impl Session {
         }
         self.record_what_was_removed(effects);
         let gone: BTreeSet<ReleaseName> = (self.releases.iter())
-            .filter(|(_, state)| state.removed && !state.is_busy())
+            .filter(|(_, state)| (state.removed || state.goes.is_some()) && !state.is_busy())
             .map(|(name, _)| name.clone())
             .collect();
-        self.releases.retain(|name, _| !gone.contains(name));
+        if gone.is_empty() {
+            return;
+        }
+        self.releases.retain(|name, state| !(state.removed && gone.contains(name)));
+        for (name, state) in self.releases.iter_mut().filter(|(name, _)| gone.contains(*name)) {
+            match state.goes {
+                Some(Goes::FailedAtFirst) => {
+                    let text = format!("`{name}` has no earlier revision: it is taken back");
+                    effects.push(Effect::Tell(Report::Note { text }));
+                    state.is_taken_back();
+                }
+                Some(Goes::Moves) | None => state.begin_anew(),
+            }
+        }
+        effects.push(Effect::Forget { releases: gone.clone() });
         self.unwinding = (self.undo.iter())
             .filter(|step| step.release().is_some_and(|release| gone.contains(release)))
             .cloned()
@@ -146,4 +166,11 @@ impl Session {
             effects.push(Effect::Unwind(self.unwinding.clone()));
         }
     }
+}
+
+/// Whether a deploy of `release` takes the place of what was deployed of `before`, rather than
+/// coming beside it.
+fn is_in_place_of(release: &Release, before: &Release) -> bool {
+    let is_helm = |release: &Release| matches!(release.source, ReleaseSource::Helm(_));
+    release.namespace == before.namespace && is_helm(release) == is_helm(before)
 }

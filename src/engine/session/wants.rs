@@ -98,7 +98,11 @@ impl Session {
         let names: Vec<ReleaseName> = self.releases.keys().cloned().collect();
         for name in names {
             let Some(around) = self.around_release(&name, &selected) else { continue };
+            let is_unwound = self.unwinding.iter().any(|step| step.release() == Some(&name));
             let Some(state) = self.releases.get_mut(&name) else { continue };
+            if is_unwound || state.goes.is_some() {
+                continue;
+            }
             state.advance(&name, &around, &mut self.undo, &mut self.generation, effects);
         }
     }

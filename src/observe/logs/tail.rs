@@ -34,6 +34,7 @@ pub enum LogStart {
 #[derive(Debug)]
 pub struct LogTail {
     workloads: watch::Sender<BTreeSet<WorkloadRef>>,
+    filter: watch::Sender<LogFilter>,
     task: JoinSet<()>,
 }
 
@@ -48,12 +49,17 @@ impl LogTail {
         reporter: &Reporter,
     ) -> Self {
         let (workloads, workloads_rx) = watch::channel(workloads);
+        let (filter, filter_rx) = watch::channel(filter.clone());
         let mut task = JoinSet::new();
-        if !filter.off {
-            let tail = Tail::new(scene, filter, start, reporter);
-            task.spawn(tail.run(workloads_rx));
-        }
-        Self { workloads, task }
+        let tail = Tail::new(scene, &filter.borrow(), start, reporter);
+        task.spawn(tail.run(workloads_rx, filter_rx));
+        Self { workloads, filter, task }
+    }
+
+    /// Shows what `filter` lets through from here on. What it did not let through before is shown
+    /// from the session's beginning, or from where it was cut off.
+    pub fn set_filter(&self, filter: LogFilter) {
+        self.filter.send_replace(filter);
     }
 
     /// Follows these workloads from here on. Those that are new are shown from their first line.
@@ -98,8 +104,12 @@ type Key = (String, String);
 struct Tail {
     scene: Scene,
     exclude: GlobSet,
+    /// Nothing is shown.
+    off: bool,
     start: LogStart,
     reporter: Reporter,
+    /// When containers were last shown that no longer are.
+    hidden: BTreeMap<Key, Timestamp>,
     /// Namespaces whose pods of the beginning are known, so that any other pod came later.
     begun: BTreeSet<Namespace>,
     followed: BTreeMap<Key, Followed>,
@@ -114,21 +124,23 @@ struct Followed {
 
 impl Tail {
     fn new(scene: &Scene, filter: &LogFilter, start: LogStart, reporter: &Reporter) -> Self {
-        let mut exclude = GlobSetBuilder::new();
-        for glob in filter.exclude.iter().filter_map(|glob| Glob::new(glob).ok()) {
-            exclude.add(glob);
-        }
         Self {
             scene: scene.clone(),
-            exclude: exclude.build().unwrap_or_default(),
+            exclude: excluded(filter),
+            off: filter.off,
             start,
             reporter: reporter.clone(),
+            hidden: BTreeMap::new(),
             begun: BTreeSet::new(),
             followed: BTreeMap::new(),
         }
     }
 
-    async fn run(mut self, mut workloads_rx: watch::Receiver<BTreeSet<WorkloadRef>>) {
+    async fn run(
+        mut self,
+        mut workloads_rx: watch::Receiver<BTreeSet<WorkloadRef>>,
+        mut filter_rx: watch::Receiver<LogFilter>,
+    ) {
         let mut changes = self.scene.changes();
         // Dropped with this future, and every follower with it.
         let mut followers: JoinSet<()> = JoinSet::new();
@@ -148,14 +160,38 @@ impl Tail {
             tokio::select! {
                 changed = changes.changed() => if changed.is_err() { break },
                 changed = workloads_rx.changed() => if changed.is_err() { break },
+                changed = filter_rx.changed() => {
+                    if changed.is_err() { break }
+                    let filter = filter_rx.borrow_and_update().clone();
+                    self.set_filter(&filter);
+                }
             }
         }
         join_all([followers.shutdown()]).await;
     }
 
+    fn set_filter(&mut self, filter: &LogFilter) {
+        self.exclude = excluded(filter);
+        self.off = filter.off;
+        let (off, exclude, hidden) = (self.off, &self.exclude, &mut self.hidden);
+        self.followed.retain(|(uid, container), followed| {
+            let is_shown = !off && !exclude.is_match(container);
+            if let (false, Some(task)) = (is_shown, &followed.task) {
+                task.abort();
+                hidden.insert((uid.clone(), container.clone()), Timestamp::now());
+            }
+            is_shown
+        });
+        // What is shown for the first time is shown as if it had been from the beginning.
+        self.begun.clear();
+    }
+
     /// Followers for containers that have none.
     fn missing(&mut self, workloads: &BTreeSet<WorkloadRef>) -> Vec<(Follower, Key)> {
         let mut missing = Vec::new();
+        if self.off {
+            return missing;
+        }
         for namespace in namespaces(workloads) {
             let table = self.scene.pods(&namespace);
             if !table.is_listed() {
@@ -185,6 +221,7 @@ impl Tail {
             }
             let has_run = instance(pod, &container).is_some();
             let begin = match self.start {
+                _ if let Some(moment) = self.hidden.remove(&key) => Begin::Since(moment),
                 LogStart::Session(moment) if is_first_look && has_run => Begin::Since(moment),
                 LogStart::Tail(lines) if is_first_look && has_run => Begin::Tail(lines.into()),
                 _ => Begin::First,
@@ -251,6 +288,14 @@ impl Tail {
             }
         }
     }
+}
+
+fn excluded(filter: &LogFilter) -> GlobSet {
+    let mut exclude = GlobSetBuilder::new();
+    for glob in filter.exclude.iter().filter_map(|glob| Glob::new(glob).ok()) {
+        exclude.add(glob);
+    }
+    exclude.build().unwrap_or_default()
 }
 
 fn namespaces(workloads: &BTreeSet<WorkloadRef>) -> BTreeSet<Namespace> {
