@@ -61,6 +61,15 @@ fn reference(value: &Value) -> Result<ObjectRef, DeployError> {
     })
 }
 
+/// Whether a chart asks Helm to leave the object behind:
+/// <https://helm.sh/docs/howto/charts_tips_and_tricks/#tell-helm-not-to-uninstall-a-resource>.
+/// Helm looks for the word `keep`, whatever stands around it.
+pub(super) fn is_kept_by_helm(value: &Value) -> bool {
+    let policy = value.pointer("/metadata/annotations/helm.sh~1resource-policy");
+    let policy = policy.and_then(Value::as_str).unwrap_or_default();
+    policy.trim().eq_ignore_ascii_case("keep")
+}
+
 /// Fills in `namespace` where an object lives in one and does not say in which. Kinds that the
 /// server does not know yet are taken for namespaced, as most are.
 pub(super) async fn settle_namespaces(

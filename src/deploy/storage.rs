@@ -96,9 +96,7 @@ pub async fn helm_objects(
         return Ok(HelmObjects::default());
     };
     let named = async |mut values: Vec<Value>| {
-        values.retain(|value| {
-            value.pointer("/metadata/annotations/helm.sh~1resource-policy").is_none()
-        });
+        values.retain(|value| !manifest::is_kept_by_helm(value));
         let mut manifests = manifest::parse(&values)?;
         manifest::settle_namespaces(&mut manifests, namespace, cluster).await?;
         Ok::<_, DeployError>(manifests.into_iter().map(|manifest| manifest.object).collect())

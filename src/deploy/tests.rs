@@ -141,6 +141,30 @@ fn of_claims_only_those_that_go_are_named() {
 }
 
 #[test]
+fn what_a_chart_asks_helm_to_keep_is_said_to_stay() {
+    let keep = json!({"helm.sh/resource-policy": "keep"});
+    let mut plan = chart(&[("PersistentVolumeClaim", "cache"), ("ConfigMap", "a")]);
+    plan.objects.push(json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "data", "annotations": keep},
+    }));
+    plan.objects.push(json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": {"name": "reader", "annotations": keep},
+    }));
+    let found = Found::default();
+    assert_eq!(claims_that_go(&found, &plan).unwrap(), ["cache"]);
+    let policy = "by helm.sh/resource-policy";
+    let data = format!("persistentvolumeclaim/data {policy}");
+    let reader = format!("clusterrole/reader {policy}");
+    assert_eq!(kept(&found, &plan), ["namespace shop", &data, &reader]);
+    // Plain manifests are wharf's own to take back.
+    plan.release.source = ReleaseSource::Manifests(ManifestSource::Files(Vec::new()));
+    assert_eq!(claims_that_go(&found, &plan).unwrap(), ["cache", "data"]);
+    assert_eq!(kept(&found, &plan), Vec::<String>::new());
+}
+
+#[test]
 fn a_sets_claims_are_known_by_their_names() {
     let set = json!({"spec": {"volumeClaimTemplates": [{"metadata": {"name": "data"}}]}});
     let check = |claim: &str, expected: bool| {

@@ -158,7 +158,9 @@ pub fn claims_that_go(found: &Found, plan: &Plan) -> Result<Vec<String>, DeployE
         Some(recorded) => recorded.made && !stands,
         None => !found.before.keys().any(|before| same(before, object)),
     };
-    let manifests = manifest::parse(&plan.objects)?.into_iter().filter_map(|manifest| {
+    let stays = |value: &serde_json::Value| plan.is_helm() && manifest::is_kept_by_helm(value);
+    let goes = manifest::parse(&plan.objects)?.into_iter();
+    let manifests = goes.filter(|manifest| !stays(&manifest.value)).filter_map(|manifest| {
         let claims = set_claims::count(&manifest.value);
         let object = plan.placed(manifest.object);
         match object.kind.as_str() {
@@ -205,7 +207,8 @@ pub fn owed(
         .collect()
 }
 
-/// What will stay on the way back because it was there before, one line each.
+/// What will stay on the way back because it was there before, or because its chart says so, one
+/// line each.
 #[must_use]
 pub fn kept(found: &Found, plan: &Plan) -> Vec<String> {
     let mut kept = Vec::new();
@@ -218,8 +221,21 @@ pub fn kept(found: &Found, plan: &Plan) -> Vec<String> {
     if !plan.is_helm() {
         kept.extend(found.before.keys().map(ToString::to_string));
     }
-    if found.namespace_exists && !found.made_namespace {
+    let by_helm = kept_by_helm(plan);
+    let in_namespace =
+        by_helm.iter().any(|object| object.namespace.as_ref() == Some(&plan.namespace));
+    if (found.namespace_exists && !found.made_namespace) || in_namespace {
         kept.push(format!("namespace {}", plan.namespace));
     }
+    kept.extend(by_helm.iter().map(|object| format!("{object} by helm.sh/resource-policy")));
     kept
+}
+
+/// What Helm leaves behind because the chart says so. A hook is wharf's to remove.
+fn kept_by_helm(plan: &Plan) -> Vec<ObjectRef> {
+    let objects = if plan.is_helm() { plan.objects.as_slice() } else { &[] };
+    // What has no name is told by the deploy.
+    let manifests = manifest::parse(objects).unwrap_or_default().into_iter();
+    let kept = manifests.filter(|manifest| manifest::is_kept_by_helm(&manifest.value));
+    kept.map(|manifest| plan.placed(manifest.object)).collect()
 }

@@ -145,6 +145,8 @@ pub enum Event {
         /// The revision that runs.
         result: Result<Option<u32>, Failure>,
     },
+    /// On the way out: what the journal has not seen undone so far.
+    Owed(Vec<Undo>),
     /// Answers `OpenForward`.
     ForwardOpened {
         /// Which one.

@@ -178,6 +178,7 @@ impl Session {
             Event::Interrupted => self.on_interrupt(&mut effects),
             Event::ClusterChanged(failure) => self.on_cluster_changed(failure, &mut effects),
             Event::Unwound(leftovers) => self.on_unwound(leftovers, &mut effects),
+            Event::Owed(steps) => self.on_owed(&steps),
             Event::ForwardOpened { forward, result } => {
                 self.on_forward(&forward, result, &mut effects);
             }

@@ -605,6 +605,24 @@ fn a_second_interrupt_names_what_is_left() {
 }
 
 #[test]
+fn what_is_gone_already_is_not_left_over() {
+    let of_db = Undo::Objects { release: release("db"), objects: vec![], claims: true };
+    let steps = vec![of_db, undo()];
+    let mut session = Session::new(project(), Options::new(Goal::Watching), steps);
+    session.begin();
+    session.handle(Event::Owed(vec![]));
+    session.handle(Event::Interrupted);
+    session.handle(Event::Owed(vec![undo()]));
+    let effects = session.handle(Event::Interrupted);
+    let farewell = effects.iter().find_map(|effect| match effect {
+        Effect::Farewell { leftovers, .. } => Some(leftovers),
+        _ => None,
+    });
+    let left: Vec<&str> = farewell.unwrap().iter().map(|left| left.by_hand.as_str()).collect();
+    assert_eq!(left, ["helm uninstall shop -n default"]);
+}
+
+#[test]
 fn one_named_image_brings_the_releases_that_use_it() {
     let mut options = Options::new(Goal::Watching);
     options.only.artifacts.insert(artifact("web"));

@@ -48,6 +48,9 @@ pub async fn delete(
     let state = StateDir::open(&place.paths.state, project, cluster.identity())
         .map_err(|error| error.failure())?;
     let _lock = state.lock().map_err(|error| error.failure())?;
+    for command in place.tools.end_orphans().await {
+        place.reporter.note(format!("ended `{command}`, which a killed wharf had left running"));
+    }
     let journal = Journal::open(&state).map_err(|error| error.failure())?;
 
     let recorded = standing.records.iter();

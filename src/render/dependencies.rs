@@ -7,6 +7,7 @@ use crate::model::{Chart, Release, ReleaseSource};
 
 use super::chart::{ChartFiles, Dependency};
 use super::error::RenderError;
+use super::range;
 use super::scope::RenderScope;
 
 /// Each subchart is downloaded, and repositories' indexes may have tens of megabytes.
@@ -17,7 +18,7 @@ const DEEPEST: usize = 8;
 
 /// Whether everything that `Chart.yaml` of `chart` names lies in its `charts/`.
 ///
-/// `Chart.lock` decides about versions where there is one. A subchart from a folder beside the
+/// `Chart.lock` decides about versions where there is one that fits `Chart.yaml`. A subchart from a folder beside the
 /// chart (`file://`) must have been packed from what is in that folder. Runs no program.
 ///
 /// # Errors
@@ -52,14 +53,16 @@ fn missing(chart: &Path) -> Result<Vec<Dependency>, RenderError> {
     let subcharts = files.subcharts();
     let mut lacking: Vec<Dependency> = Vec::new();
     for dependency in &wanted {
-        let version = locked.iter().flatten().find(|locked| locked.name == dependency.name);
-        let version = version.map_or(dependency.version.as_str(), |locked| &locked.version);
+        let lock = locked.iter().flatten().find(|locked| locked.name == dependency.name);
         let is_there = match subcharts.get(&dependency.name) {
             None => false,
             Some(found) => {
-                let fits = locked.is_none()
-                    || dependency.repository.is_empty()
-                    || found.version().as_deref() == Some(version);
+                let version = found.version().unwrap_or_default();
+                let fits = match lock {
+                    _ if dependency.repository.is_empty() => true,
+                    Some(lock) => version == lock.version && is_lock_of(lock, dependency),
+                    None => range::holds(&dependency.version, &version),
+                };
                 fits && match dependency.folder(chart) {
                     Some(folder) if folder.join("Chart.yaml").is_file() => {
                         same(found, &ChartFiles::read(&folder)?)
@@ -73,6 +76,11 @@ fn missing(chart: &Path) -> Result<Vec<Dependency>, RenderError> {
         }
     }
     Ok(lacking)
+}
+
+/// Whether what is locked is what `Chart.yaml` asks for by now.
+fn is_lock_of(lock: &Dependency, wanted: &Dependency) -> bool {
+    lock.repository == wanted.repository && range::holds(&wanted.version, &lock.version)
 }
 
 /// Whether a packed chart has what is in the folder. Packing writes `Chart.yaml` anew.

@@ -25,6 +25,7 @@ mod kustomize;
 mod manifests;
 mod marks;
 mod post_renderer;
+mod range;
 mod release;
 mod replace;
 mod scope;

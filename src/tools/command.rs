@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio_util::sync::CancellationToken;
 
 use super::group::Group;
-use super::{Piped, ToolError, Tools};
+use super::{Piped, ToolError, Tools, orphans};
 
 /// How long a program that was asked to end may take before it is killed. Helm ends in 0.1 s and
 /// leaves a usable release when it may end by itself.
@@ -305,6 +305,9 @@ impl ToolCommand {
             .stderr(stderr)
             .process_group(0)
             .kill_on_drop(true);
+        if let Some(owner) = orphans::owner() {
+            command.env(orphans::OWNER, owner);
+        }
         if let Some(folder) = &self.folder {
             command.current_dir(folder);
         }

@@ -3,13 +3,15 @@
 //! Comes in: a program, arguments, a time limit, a way to be cancelled. Goes out: its output, or
 //! a [`ToolError`] that shows the command as it can be pasted into a shell. Every child leads its
 //! own process group, so that Ctrl+C reaches wharf first, and the group ends with the call: by
-//! SIGTERM, a grace period, then SIGKILL. Knows nothing of what the programs are for.
+//! SIGTERM, a grace period, then SIGKILL. Where wharf itself is killed, the next one ends what it
+//! left, which it knows by a variable of theirs. Knows nothing of what the programs are for.
 //!
 //! The group is wharf's own, not process-wrap's, which ends only the leader when it is dropped.
 
 mod command;
 mod error;
 mod group;
+mod orphans;
 mod piped;
 #[cfg(test)]
 mod tests;
@@ -31,7 +33,8 @@ pub struct Tools {
 }
 
 impl Tools {
-    /// Tools found on the `PATH` of `environment`; children get exactly this environment.
+    /// Tools found on the `PATH` of `environment`; children get this environment, and a mark of
+    /// whose they are.
     #[must_use]
     pub fn new(environment: BTreeMap<OsString, OsString>) -> Self {
         Self { environment: Arc::new(environment) }
@@ -78,6 +81,11 @@ impl Tools {
         std::env::split_paths(path)
             .map(|folder| folder.join(program))
             .find(|candidate| group::is_executable(candidate))
+    }
+
+    /// Ends what a killed wharf of the same person has left running; returns the commands.
+    pub async fn end_orphans(&self) -> Vec<String> {
+        orphans::end_orphans(&self.environment).await
     }
 
     /// A command that runs `program`.

@@ -162,7 +162,13 @@ impl Driver {
                     Event::Nudged(Nudge::Again)
                 }
                 // A keyboard that is gone is a person who has left.
-                Some(Pressed::Interrupt) | None => Event::Interrupted,
+                Some(Pressed::Interrupt) | None => match self.owed() {
+                Some(owed) => {
+                    self.queue.push_back(Event::Interrupted);
+                    owed
+                }
+                None => Event::Interrupted,
+            },
             },
             () = inbox.stdout_closed.cancelled(), if shows_logs_only => Event::Interrupted,
             Some(done) = self.tasks.join_next_with_id() => self.done(done),
@@ -185,6 +191,12 @@ impl Driver {
             () = self.logins.changed(waits_for_login) => Event::Nudged(Nudge::LoggedIn),
         };
         Some(event)
+    }
+
+    /// What is still to be taken back on the way out, so that only that is told when it is cut off.
+    fn owed(&self) -> Option<Event> {
+        let journal = self.house.journal.as_ref().filter(|_| self.leaving_since.is_some())?;
+        Some(Event::Owed(journal.steps()))
     }
 
     /// Takes what a task brings; a task that panicked brings the event made for that case.

@@ -128,6 +128,9 @@ async fn begin(request: &Request, tools: &Tools, reporter: &Reporter) -> Result<
         true => Some(Journal::open(&state).map_err(|error| error.failure())?),
         false => None,
     };
+    for command in tools.end_orphans().await {
+        reporter.note(format!("ended `{command}`, which a killed wharf had left running"));
+    }
     let undo = journal.as_ref().map(Journal::owed).unwrap_or_default();
     let house = House::open(request, &project, tools, cluster, state, journal, lock).await?;
     options.pushes = house.delivery == Some(Delivery::Push);

@@ -85,6 +85,13 @@ impl Session {
         self.end(Vec::new(), exit, effects);
     }
 
+    /// While all is taken back, what is gone already is no longer to be.
+    pub(super) fn on_owed(&mut self, steps: &[Undo]) {
+        if matches!(self.phase, Phase::Leaving { unwinding: true, .. }) {
+            self.undo.retain(|step| steps.iter().any(|owed| owed.is_about_the_same(step)));
+        }
+    }
+
     pub(super) fn on_unwound(&mut self, leftovers: Vec<Leftover>, effects: &mut Vec<Effect>) {
         if let Phase::Leaving { unwinding: true, exit } = self.phase {
             let exit = if leftovers.is_empty() { exit } else { Exit::Failed };
