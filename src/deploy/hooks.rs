@@ -11,7 +11,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerState, Pod};
 use kube::Api;
-use kube::api::LogParams;
+use kube::api::{ListParams, LogParams};
 use kube::runtime::{WatchStreamExt as _, watcher};
 
 use super::{Plan, manifest};
@@ -47,6 +47,9 @@ pub(super) struct Hooks<'a> {
 struct Seen {
     /// UIDs of objects that ran before Helm began.
     old: BTreeSet<String>,
+    /// All of them are known. Where they could not be listed, whatever the first look shows is
+    /// taken for one.
+    knows_old: bool,
     /// Those that run, by UID, with the time they were first seen.
     running: BTreeMap<String, (String, Instant)>,
     /// Those whose end was told.
@@ -77,7 +80,7 @@ impl Seen {
         state: State,
         first_look: bool,
     ) -> Option<ReleaseNews> {
-        if first_look && !self.running.contains_key(uid) {
+        if first_look && !self.knows_old && !self.running.contains_key(uid) {
             // A hook stays until the next operation unless its policy says otherwise.
             self.old.insert(uid.to_owned());
         }
@@ -132,6 +135,7 @@ impl<'a> Hooks<'a> {
         }
         let namespaces: BTreeSet<&Namespace> =
             self.hooks.iter().filter_map(|hook| hook.namespace.as_ref()).collect();
+        self.look_before(&namespaces).await;
         let follow =
             futures::future::join_all(namespaces.into_iter().map(|namespace| async move {
                 tokio::join!(self.follow_jobs(namespace), self.follow_pods(namespace));
@@ -142,6 +146,26 @@ impl<'a> Hooks<'a> {
             done = &mut work => done,
             _ = follow => work.await,
         }
+    }
+
+    /// Takes down what is there before Helm begins: a quick hook may run before the watches have
+    /// had their first look.
+    async fn look_before(&self, namespaces: &BTreeSet<&Namespace>) {
+        let client = || self.cluster.client();
+        let everything = ListParams::default();
+        let look = namespaces.iter().map(async |namespace| {
+            let jobs = Api::<Job>::namespaced(client(), namespace.as_str());
+            let pods = Api::<Pod>::namespaced(client(), namespace.as_str());
+            tokio::try_join!(jobs.list_metadata(&everything), pods.list_metadata(&everything))
+        });
+        let Ok(found) = futures::future::try_join_all(look).await else { return };
+        let mut seen = self.seen();
+        for (jobs, pods) in found {
+            let jobs = jobs.items.into_iter().map(|job| job.metadata);
+            let pods = pods.items.into_iter().map(|pod| pod.metadata);
+            seen.old.extend(jobs.chain(pods).filter_map(|metadata| metadata.uid));
+        }
+        seen.knows_old = true;
     }
 
     /// The hook that failed, once `work` has.
@@ -217,10 +241,7 @@ impl<'a> Hooks<'a> {
                 _ => continue,
             };
             let Some((hook, own)) = self.hook_of(&pod) else { continue };
-            if first_look {
-                if own && let Some(uid) = &pod.metadata.uid {
-                    self.seen().old.insert(uid.clone());
-                }
+            if self.is_old(&pod, first_look) {
                 continue;
             }
             self.fetch_last_lines(&api, &pod, &hook).await;
@@ -237,6 +258,16 @@ impl<'a> Hooks<'a> {
                 }
             }
         }
+    }
+
+    /// Whether a pod was there before Helm began.
+    fn is_old(&self, pod: &Pod, first_look: bool) -> bool {
+        let Some(uid) = &pod.metadata.uid else { return first_look };
+        let mut seen = self.seen();
+        if first_look && !seen.knows_old {
+            seen.old.insert(uid.clone());
+        }
+        seen.old.contains(uid)
     }
 
     /// The hook that a pod is, or belongs to; `true` where it is the hook itself.
@@ -336,6 +367,15 @@ mod tests {
         assert_eq!(told(seen.gone("2")), "");
         assert_eq!(told(seen.see("3", "job/b", State::Running, false)), "job/b running");
         assert_eq!(told(seen.gone("3")), "job/b succeeded", "its policy deletes it at once");
+    }
+
+    /// It may have been made, and have ended, before the watch has shown anything.
+    #[test]
+    fn a_hook_of_the_first_look_counts_where_the_old_ones_are_known() {
+        let mut seen = Seen { knows_old: true, ..Seen::default() };
+        seen.old.insert("1".to_owned());
+        assert_eq!(told(seen.see("1", "job/a", State::Succeeded, true)), "", "of the last time");
+        assert_eq!(told(seen.see("2", "job/a", State::Succeeded, true)), "job/a succeeded");
     }
 
     #[test]

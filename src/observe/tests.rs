@@ -166,6 +166,19 @@ fn a_pod_says_what_it_waits_for() {
         "waits for its volumes: configmap \"shop\" not found",
         Some(Nature::Missing),
     );
+    for (times, nature) in [(1, None), (2, Some(Nature::Final))] {
+        check(
+            waiting("ContainerCreating", ""),
+            &[event(
+                "api-1",
+                "FailedMount",
+                "MountVolume.SetUp failed for volume \"cfg\" : references non-existent config key: kye",
+                times,
+            )],
+            "waits for its volumes: references non-existent config key: kye",
+            nature,
+        );
+    }
     check(running(false), &[], "waits for its readiness probe", None);
     check(
         running(false),

@@ -87,6 +87,8 @@ enum Part {
     Whole,
     /// What is left of the run before.
     Previous,
+    /// The same, of a run that lines were read of.
+    PreviousEnd,
 }
 
 /// How a stream ended.
@@ -107,6 +109,8 @@ struct Progress {
     run: Option<(Instance, bool)>,
     /// Whether lines were read since the stream was taken up.
     is_moving: bool,
+    /// The run that the newest line is of.
+    newest: Option<String>,
     /// The last thing that kubelet itself said in the stream.
     kubelet: Option<String>,
 }
@@ -271,7 +275,9 @@ impl Follower {
             ))
             .await;
         }
-        self.stream(Part::Previous, progress).await;
+        let has_begun = is_known && progress.newest.as_ref() == Some(previous);
+        let part = if has_begun { Part::PreviousEnd } else { Part::Previous };
+        self.stream(part, progress).await;
     }
 
     /// Reads one answer of the API server to its end.
@@ -279,11 +285,11 @@ impl Follower {
         let follow = matches!(part, Part::Beginning | Part::Continuation);
         let mut params = LogParams {
             follow,
-            previous: part == Part::Previous,
+            previous: matches!(part, Part::Previous | Part::PreviousEnd),
             since_time: progress.seen.take_up(),
             ..self.params()
         };
-        let may_have_gap = matches!(part, Part::Continuation | Part::End);
+        let may_have_gap = matches!(part, Part::Continuation | Part::End | Part::PreviousEnd);
         if params.since_time.is_none() {
             match self.begin {
                 Begin::First => {}
@@ -354,6 +360,9 @@ impl Follower {
             }
             may_have_gap = false;
             progress.is_moving = true;
+            if let Some((run, _)) = &progress.run {
+                progress.newest = Some(run.id.clone());
+            }
             self.tell(line).await;
         }
     }

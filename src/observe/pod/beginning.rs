@@ -100,9 +100,17 @@ pub(super) fn unmounted(pod: &Pod, event: &Arc<Event>, message: &str, seen: &See
     if times(event) < 2 || passing.iter().any(|words| why.contains(words)) {
         return Unready::waits(text);
     }
-    let mut trouble = of_pod(pod, missing_nature(&why, seen), why.clone());
+    // Kubelet has said so twice, so that it has read what is there now.
+    let nature = if lacks_key(&why) { Nature::Final } else { missing_nature(&why, seen) };
+    let mut trouble = of_pod(pod, nature, why.clone());
     trouble.help.extend(missing_help(pod, &why));
     Unready { text, trouble: Some(trouble) }
+}
+
+/// Whether a ConfigMap or Secret is there and has not the key that is asked for.
+fn lacks_key(why: &str) -> bool {
+    let signs = ["couldn't find key", "non-existent config key", "non-existent secret key"];
+    signs.iter().any(|sign| why.contains(sign))
 }
 
 /// `nature` of something said to be missing: what is deployed together with the pod is there.
@@ -136,7 +144,7 @@ pub(super) fn misconfigured(
             && event.message.as_deref().is_some_and(|said| said.contains(message))
             && times(event) > 1
     });
-    let nature = if why.contains("couldn't find key") || why.contains("non-existent config key") {
+    let nature = if lacks_key(&why) {
         // Kubelet may have read the map just before the key came: its second word counts.
         if repeated { Nature::Final } else { Nature::Passing }
     } else if why.contains("not found") {
