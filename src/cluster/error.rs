@@ -315,7 +315,13 @@ pub fn said(error: &kube::Error) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    match innermost.to_string() {
+        // A timer's own words.
+        elapsed if elapsed.contains("deadline has elapsed") => {
+            format!("no answer within {} s", super::CONNECT_LIMIT.as_secs())
+        }
+        text => text,
+    }
 }
 
 /// Whether the server says that the object (or its namespace or kind) is not there.

@@ -70,7 +70,9 @@ pub(super) fn guess(context: &str, host: &str, minikube: bool) -> Guess {
         "orbstack" if loopback || host.ends_with(".orb.local") => shared("OrbStack"),
         "minikube" if private => ClusterKind::Minikube { profile: context.to_owned() },
         _ if minikube && private => ClusterKind::Minikube { profile: context.to_owned() },
-        _ if private && (context == "colima" || context.starts_with("colima-")) => shared("Colima"),
+        _ if loopback && (context == "colima" || context.starts_with("colima-")) => {
+            shared("Colima")
+        }
         _ => match (context.strip_prefix("kind-"), context.strip_prefix("k3d-")) {
             (Some(name), _) if loopback => ClusterKind::Kind { name: name.to_owned() },
             (_, Some(name)) if loopback || host == "host.docker.internal" => {

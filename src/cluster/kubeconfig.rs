@@ -191,13 +191,16 @@ fn inline(file: &mut Option<String>, data: &mut Option<String>) {
     }
 }
 
-/// Writes `pinned` into `folder`, readable by the user alone; removed when the path is dropped.
-pub(super) fn write(pinned: &Pinned, folder: &Path) -> Result<tempfile::TempPath, ClusterError> {
+/// Writes `config` into `folder`, readable by the user alone; removed when the path is dropped.
+pub(super) fn write(
+    config: &Kubeconfig,
+    folder: &Path,
+) -> Result<tempfile::TempPath, ClusterError> {
     let refused = |source| ClusterError::NotWritten { folder: folder.to_owned(), source };
     make_private(folder).map_err(refused)?;
     sweep(folder);
     // JSON is YAML, and the same to kubectl and Helm.
-    let text = serde_json::to_vec_pretty(&pinned.config).map_err(|error| refused(error.into()))?;
+    let text = serde_json::to_vec_pretty(config).map_err(|error| refused(error.into()))?;
     // Made with mode 0600.
     let mut file = tempfile::Builder::new()
         .prefix(&format!("{PREFIX}{}-", std::process::id()))

@@ -15,6 +15,7 @@ mod kind;
 mod kubeconfig;
 mod nodes;
 mod orphans;
+mod perhaps;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +32,7 @@ pub use exec::{Ran, exec};
 pub use kind::may_use;
 pub use nodes::Node;
 pub use orphans::end_orphans;
+pub use perhaps::{NoCluster, Perhaps};
 
 /// How long a connection may take to come up. A local cluster needs milliseconds, and refuses at
 /// once when it is stopped; the rest is for a remote one behind a slow line, and for a machine
@@ -42,19 +44,6 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
 /// The same where a login plugin runs first and may ask the person something.
 const LOGIN_LIMIT: Duration = Duration::from_secs(120);
-
-/// Variables that would lead Helm to another cluster, user or namespace than the pinned one.
-const HELM_VARIABLES: [&str; 9] = [
-    "HELM_KUBECONTEXT",
-    "HELM_KUBEAPISERVER",
-    "HELM_KUBETOKEN",
-    "HELM_KUBECAFILE",
-    "HELM_KUBEASUSER",
-    "HELM_KUBEASGROUPS",
-    "HELM_KUBETLS_SERVER_NAME",
-    "HELM_KUBEINSECURE_SKIP_TLS_VERIFY",
-    "HELM_NAMESPACE",
-];
 
 /// Which cluster to connect to, and what may be done without asking.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +66,35 @@ pub fn contexts(tools: &Tools) -> Vec<String> {
     let merged = kubeconfig::read(tools).ok();
     let contexts = merged.into_iter().flat_map(|merged| merged.contexts);
     contexts.map(|context| context.name).collect()
+}
+
+/// A context that may be chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Choice {
+    /// Its name.
+    pub name: String,
+    /// It is the one that is used where none is named.
+    pub is_current: bool,
+    /// It needs no `--context`: it looks local, or the configuration allows it.
+    pub is_free: bool,
+}
+
+/// The contexts that may be chosen, with `allow` of the configuration; none where the kubeconfig
+/// cannot be read. No cluster is asked.
+#[must_use]
+pub fn choices(tools: &Tools, allow: &[String]) -> Vec<Choice> {
+    let Ok(merged) = kubeconfig::read(tools) else { return Vec::new() };
+    let choice = |name: &String| {
+        let context = ContextName::parse(name).ok();
+        let pinned = context.as_ref().and_then(|name| kubeconfig::pin(&merged, Some(name)).ok());
+        let is_free = pinned.is_some_and(|pinned| {
+            kind::by_kubeconfig(&pinned).may_be_local()
+                || kind::is_permitted(&pinned.context, false, allow)
+        });
+        let is_current = merged.current_context.as_ref() == Some(name);
+        Choice { name: name.clone(), is_current, is_free }
+    };
+    merged.contexts.iter().map(|context| choice(&context.name)).collect()
 }
 
 /// The cluster of this session. Cloning is cheap; all clones are the same cluster.
@@ -119,7 +137,7 @@ impl Cluster {
             may_use(&pinned.context, &ClusterKind::Remote, &pinned.server, false, &[])?;
         }
 
-        let private = kubeconfig::write(&pinned, &options.runtime_dir)?;
+        let private = kubeconfig::write(&pinned.config, &options.runtime_dir)?;
         let client = client(&pinned).await?;
         let limit = if pinned.runs_a_plugin() { LOGIN_LIMIT } else { ANSWER_LIMIT };
         let asked = async { tokio::join!(identity::ask(&client, &pinned), nodes::list(&client)) };
@@ -132,10 +150,7 @@ impl Cluster {
         let kind = guess.confirmed_by(nodes.ok().as_deref());
         may_use(&pinned.context, &kind, &pinned.server, options.from_flag, &options.allow)?;
 
-        let mut tools = tools.with_variable("KUBECONFIG", private.as_os_str());
-        for name in HELM_VARIABLES {
-            tools = tools.without_variable(name);
-        }
+        let tools = perhaps::pinned_to(tools, private.as_os_str());
         let inner = Inner {
             client,
             namespace: options.namespace.clone().unwrap_or_else(|| pinned.namespace.clone()),

@@ -50,6 +50,7 @@ fn a_name_counts_only_with_an_address_that_fits() {
     check("rancher-desktop", "127.0.0.1", "Rancher Desktop");
     check("orbstack", "k8s.orb.local", "OrbStack");
     check("colima-x86", "127.0.0.1", "Colima");
+    check("colima-prod", "10.0.0.7", "remote");
     check("prod", "127.0.0.1", "remote");
 }
 
@@ -157,7 +158,7 @@ fn several_files_are_merged_and_one_context_is_pinned_for_itself() {
     assert_eq!(pinned.namespace.as_str(), "shop");
 
     let run = folder.path().join("run");
-    let path = kubeconfig::write(&pinned, &run).unwrap();
+    let path = kubeconfig::write(&pinned.config, &run).unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("YXV0aG9yaXR5"), "the authority is inlined: {text}");
     assert!(!text.contains("kind-one"), "other contexts stay out: {text}");
@@ -174,7 +175,7 @@ fn files_of_killed_processes_are_swept() {
     std::fs::write(&stale, "").unwrap();
     let merged = kube::config::Kubeconfig::from_yaml(&config("kind-dev", "https://x")).unwrap();
     let pinned = kubeconfig::pin(&merged, None).unwrap();
-    let path = kubeconfig::write(&pinned, folder.path()).unwrap();
+    let path = kubeconfig::write(&pinned.config, folder.path()).unwrap();
     assert!(!stale.exists());
     assert!(path.exists());
 }
@@ -228,6 +229,43 @@ async fn a_kind_that_is_not_known_is_looked_for_once_more() {
         cluster.api_resource("example.com/v1", "Widget").await.unwrap().unwrap();
     assert_eq!((found.plural.as_str(), namespaced), ("widgets", false));
     cluster.api_resource("example.com/v1", "Widget").await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_can_do_without_a_cluster_leads_no_child_to_one_that_is_not_allowed() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config");
+    std::fs::write(&file, config("staging", "https://kube.example.invalid:6443")).unwrap();
+    let runtime_dir = folder.path().join("run");
+    let options = ClusterOptions { runtime_dir: runtime_dir.clone(), ..ClusterOptions::default() };
+    let mine = tools(file.to_str().unwrap());
+    let perhaps = Perhaps::connect(&options, &mine).await.unwrap();
+    assert!(perhaps.cluster().is_none());
+    assert!(matches!(perhaps.why_not(), Some(ClusterError::NotAllowed { .. })));
+    assert_eq!(perhaps.tools().variable("HELM_KUBECONTEXT"), None);
+    let given = PathBuf::from(perhaps.tools().variable("KUBECONFIG").unwrap());
+    assert_eq!(given.parent(), Some(runtime_dir.as_path()));
+    let given = kube::config::Kubeconfig::read_from(&given).unwrap();
+    assert!(given.contexts.is_empty() && given.current_context.is_none());
+    assert!(given.clusters.is_empty() && given.auth_infos.is_empty());
+    drop(perhaps);
+    assert_eq!(std::fs::read_dir(&runtime_dir).unwrap().count(), 0, "it is gone with its owner");
+
+    // Neither of these keeps anybody from building, and neither needs a word.
+    std::fs::write(folder.path().join("ca.crt"), "").unwrap();
+    std::fs::write(&file, config("kind-dev", "https://127.0.0.1:1")).unwrap();
+    for mine in [&mine, &tools("/nowhere/config")] {
+        let perhaps = Perhaps::connect(&options, mine).await.unwrap();
+        assert!(perhaps.cluster().is_none() && perhaps.why_not().is_none());
+    }
+    // What was asked for by name is not there.
+    let context = ContextName::parse("kind-dv").unwrap();
+    let options = ClusterOptions { context: Some(context), from_flag: true, ..options };
+    let error = Perhaps::connect(&options, &mine).await.unwrap_err();
+    assert!(matches!(error, ClusterError::NoSuchContext { .. }), "{error}");
+    std::fs::write(&file, "{").unwrap();
+    let error = Perhaps::connect(&options, &mine).await.unwrap_err();
+    assert!(matches!(error, ClusterError::BadKubeconfig { .. }), "{error}");
 }
 
 fn told(error: &ClusterError) -> String {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, ClusterError, Perhaps};
 use crate::model::{
     Action, ActionContainer, ActionPlace, ArtifactName, Checks, ImageRef, ImageTest,
 };
@@ -105,9 +105,16 @@ pub async fn test(
         request.images.keys().any(|name| name.as_str() == test.image)
             && (request.names.is_empty() || request.names.contains(&test.image))
     };
+    // A test may well ask the cluster that is meant; it must not meet another one.
+    let perhaps = Perhaps::connect(&place.cluster, &place.tools).await;
+    let perhaps = perhaps.map_err(|error| error.failure())?;
+    if let Some(failure) = perhaps.why_not().map(ClusterError::failure) {
+        let what = format!("going on without a cluster: {}", failure.what);
+        place.reporter.warn(what, failure.help.into_iter().next());
+    }
     let mut ended = Vec::new();
     for test in checks.tests.iter().filter(is_given) {
-        ended.push(run_test(place, test, request, cancel).await);
+        ended.push(run_test(place, perhaps.tools(), test, request, cancel).await);
     }
     tell(&place.reporter, "test", &ended)
 }
@@ -249,13 +256,14 @@ async fn in_docker(
 
 async fn run_test(
     place: &Place,
+    tools: &Tools,
     test: &ImageTest,
     request: &ChecksRequest,
     cancel: &CancellationToken,
 ) -> Ended {
     let began = Instant::now();
     let limit = test.limit.unwrap_or(LIMIT);
-    let ran = shown(&place.tools, &place.reporter, &test.image)
+    let ran = shown(tools, &place.reporter, &test.image)
         .args(["-c", "exec sh -c \"$1\" >&2", "sh", &test.command])
         .variable("IMAGE", request.image(&test.image))
         .folder(&test.dir)

@@ -40,6 +40,10 @@ pub(super) struct Standing {
 impl Standing {
     /// Connects, and reads the records in the namespaces that the project goes to.
     pub(super) async fn read(place: &Place) -> Result<Self, Failure> {
+        place.reporter.meanwhile("the cluster to answer", Self::ask(place)).await
+    }
+
+    async fn ask(place: &Place) -> Result<Self, Failure> {
         let cluster = Cluster::connect(&place.cluster, &place.tools)
             .await
             .map_err(|error| error.failure())?;

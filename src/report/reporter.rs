@@ -1,6 +1,7 @@
 //! The channel end that every floor tells through, and the end that `ui` reads.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
@@ -9,6 +10,9 @@ use super::{LogLine, Report};
 /// How many log lines may be on their way to `ui` at once. A container that writes faster than
 /// the terminal shows waits here, so that a gigabyte of lines needs no memory.
 const LOG_LINES_ON_THEIR_WAY: usize = 1024;
+
+/// How long the beginning of a command may be silent.
+const SILENCE: Duration = Duration::from_millis(90);
 
 /// A cloneable sender of [`Report`]s to the one task that owns the terminal.
 ///
@@ -55,6 +59,19 @@ impl Reporter {
         // The semaphore is never closed.
         let place = Arc::clone(&self.log_permits).acquire_owned().await.ok();
         let _ = self.report_tx.send(Queued { report: Report::Log(line), _place: place });
+    }
+
+    /// Does `work`, and says that `why` is waited for where it takes longer than a person likes to
+    /// look at nothing.
+    pub async fn meanwhile<T>(&self, why: &str, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = tokio::time::sleep(SILENCE) => {}
+        }
+        self.tell(Report::Waiting { name: "wharf".to_owned(), why: why.to_owned() });
+        work.await
     }
 
     /// Tells a remark.
@@ -116,6 +133,21 @@ mod tests {
         // Tokio makes a task that was never pending for long pause once; this is that pause.
         tokio::task::yield_now().await;
         assert!(reporter.log(line("late")).now_or_never().is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_waited_for_is_said_only_where_it_takes_its_time() {
+        let (reporter, mut reports) = Reporter::channel();
+        assert_eq!(reporter.meanwhile("nobody", async { 1 }).await, 1);
+        assert_eq!(reports.try_recv(), None);
+        let slow = async {
+            tokio::time::sleep(SILENCE * 2).await;
+            // By then it was said.
+            reports.try_recv()
+        };
+        let why = "the cluster to answer".to_owned();
+        let said = reporter.meanwhile(&why, slow).await;
+        assert_eq!(said, Some(Report::Waiting { name: "wharf".to_owned(), why }));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::build::{BuildScope, RemoteSources};
 use crate::cleanup::Journal;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Node, Perhaps};
 use crate::deploy::{DeployScope, Plan, PostRenderer};
 use crate::docker::{Credentials, Engine, intake};
 use crate::files::{StatCache, StateDir, StateLock};
@@ -18,7 +18,7 @@ use crate::model::{ArtifactName, Delivery, ImageRef, Namespace, Platform, Projec
 use crate::observe::Scene;
 use crate::push::Pusher;
 use crate::render::{self, RenderScope, Rendered};
-use crate::report::Failure;
+use crate::report::{Failure, Reporter};
 use crate::timeline::Store;
 use crate::tools::Tools;
 
@@ -51,6 +51,8 @@ pub(super) struct House {
     pub(super) rounds: Arc<Store>,
     render: OnceCell<RenderScope>,
     tools: Tools,
+    /// Where there is no cluster: the kubeconfig that says so to children.
+    _perhaps: Perhaps,
     namespace: Namespace,
     /// The session's own files; gone with it.
     runtime: tempfile::TempDir,
@@ -69,17 +71,18 @@ impl House {
     pub(super) async fn open(
         request: &Request,
         project: &Project,
-        tools: &Tools,
-        cluster: Option<Cluster>,
+        perhaps: Perhaps,
         state: StateDir,
         journal: Option<Journal>,
         lock: Option<StateLock>,
+        reporter: &Reporter,
     ) -> Result<Self, Failure> {
         // Whatever a child is, a build command of the project's own included: the cluster that it
-        // talks to is the pinned one.
-        let tools = cluster.as_ref().map_or(tools, Cluster::tools);
+        // talks to is the pinned one, or none.
+        let cluster = perhaps.cluster().cloned();
+        let tools = &perhaps.tools().clone();
         let engine = Engine::connect(tools).map_err(|error| error.failure())?;
-        let platform = platform(request, cluster.as_ref(), &engine).await?;
+        let platform = platform(request, cluster.as_ref(), &engine, reporter).await?;
         let deploys = request.goal.deploys();
         let delivery = match (&cluster, &project.registry) {
             (Some(cluster), registry) if deploys => Some(cluster.delivery(registry.as_deref())),
@@ -141,6 +144,7 @@ impl House {
             _lock: lock,
             _beside: beside,
             cluster,
+            _perhaps: perhaps,
             delivery,
             loader,
             pusher,
@@ -268,15 +272,27 @@ async fn platform(
     request: &Request,
     cluster: Option<&Cluster>,
     engine: &Engine,
+    reporter: &Reporter,
 ) -> Result<Platform, Failure> {
     if let Some(platform) = &request.platform {
         return Ok(platform.clone());
     }
     if let Some(cluster) = cluster
         && let Ok(nodes) = cluster.nodes().await
-        && let Some(node) = nodes.into_iter().next()
+        && let Some((platform, others)) = of_nodes(&nodes)
     {
-        return Ok(node.platform);
+        if !others.is_empty() {
+            let others = others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            reporter.warn(
+                format!("images are built for {platform} alone; there are nodes of {others}, too"),
+                Some(format!(
+                    "choose with `--platform`, and keep pods where they can run: `nodeSelector: \
+                     {{kubernetes.io/arch: {}}}`",
+                    platform.arch
+                )),
+            );
+        }
+        return Ok(platform);
     }
     match engine.platform().await {
         // Images that are given need no Engine, and then nobody asks for the platform either.
@@ -285,6 +301,20 @@ async fn platform(
         }
         asked => asked.map_err(|error| error.failure()),
     }
+}
+
+/// What images are built for so that they run on most of these nodes, and what other nodes are.
+fn of_nodes(nodes: &[Node]) -> Option<(Platform, BTreeSet<Platform>)> {
+    let linux = nodes.iter().filter(|node| node.platform.os == "linux");
+    let mut count: BTreeMap<&Platform, usize> = BTreeMap::new();
+    linux.for_each(|node| *count.entry(&node.platform).or_default() += 1);
+    if count.is_empty() {
+        count.extend(nodes.first().map(|node| (&node.platform, 1)));
+    }
+    // Of those that are as many, the first by name.
+    let (most, _) = count.iter().rev().max_by_key(|(_, nodes)| **nodes)?;
+    let others = count.keys().filter(|platform| *platform != most);
+    Some(((*most).clone(), others.map(|platform| (*platform).clone()).collect()))
 }
 
 fn runtime_folder(base: &std::path::Path) -> Result<tempfile::TempDir, Failure> {
@@ -298,4 +328,33 @@ fn runtime_folder(base: &std::path::Path) -> Result<tempfile::TempDir, Failure> 
         .because(error.to_string())
         .help("set XDG_RUNTIME_DIR to a folder that can be written")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn images_are_built_for_most_of_the_nodes() {
+        let most = |platforms: &[&str]| {
+            let nodes = platforms.iter().enumerate().map(|(index, platform)| Node {
+                name: format!("node-{index}"),
+                platform: Platform::parse(platform).unwrap(),
+                ready: true,
+                machine_id: String::new(),
+            });
+            let (most, others) = of_nodes(&nodes.collect::<Vec<_>>())?;
+            Some((most.to_string(), others.iter().map(ToString::to_string).collect::<Vec<_>>()))
+        };
+        let (arm, intel, windows) = ("linux/arm64", "linux/amd64", "windows/amd64");
+        let is = |platform: &str, others: &[&str]| {
+            Some((platform.to_owned(), others.iter().map(|&other| other.to_owned()).collect()))
+        };
+        assert_eq!(most(&[]), None);
+        assert_eq!(most(&[arm, arm]), is(arm, &[]));
+        assert_eq!(most(&[intel, arm, arm]), is(arm, &[intel]));
+        assert_eq!(most(&[arm, intel]), is(intel, &[arm]));
+        assert_eq!(most(&[windows, windows, intel]), is(intel, &[]));
+        assert_eq!(most(&[windows]), is(windows, &[]));
+    }
 }

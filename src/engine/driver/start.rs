@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::cleanup::Journal;
-use crate::cluster::{Cluster, ClusterOptions};
+use crate::cluster::{Cluster, ClusterError, ClusterOptions, NoCluster, Perhaps};
 use crate::config::{self, ConfigRequest};
 use crate::files::StateDir;
 use crate::graph::Graph;
@@ -21,9 +21,6 @@ use super::house::House;
 
 /// How long to wait before trying to begin again.
 const AGAIN: Duration = Duration::from_secs(2);
-
-/// How long the beginning may be silent.
-const SILENCE: Duration = Duration::from_millis(90);
 
 /// Everything that the loop begins with.
 pub(super) struct Start {
@@ -44,15 +41,10 @@ pub(super) async fn start(
     loop {
         let attempt = async {
             let begin = begin(request, tools, reporter);
-            tokio::pin!(begin);
-            tokio::select! {
-                biased;
-                done = &mut begin => return done,
-                () = tokio::time::sleep(SILENCE), if told.is_none() => {}
+            match told {
+                None => reporter.meanwhile("the cluster and Docker to answer", begin).await,
+                Some(_) => begin.await,
             }
-            let why = "the cluster and Docker to answer".to_owned();
-            reporter.tell(Report::Waiting { name: "wharf".to_owned(), why });
-            begin.await
         };
         let failure = tokio::select! {
             biased;
@@ -108,14 +100,22 @@ async fn begin(request: &Request, tools: &Tools, reporter: &Reporter) -> Result<
     let (project, notes) = read(&request.config)?;
     let only = only(&project, &request.names)?;
     let mut options = options(request, only);
+    let meant = meant(request, &project);
     let cluster = match request.goal {
-        Goal::Manifests if request.config.offline => None,
-        Goal::Images | Goal::Manifests => connect(request, &project, tools).await.ok(),
+        Goal::Manifests if request.config.offline => {
+            NoCluster::new(tools, &request.paths.runtime).map(Perhaps::Away)
+        }
+        Goal::Images | Goal::Manifests => Perhaps::connect(&meant, tools).await,
         Goal::Running | Goal::Following | Goal::Watching => {
-            Some(connect(request, &project, tools).await?)
+            Cluster::connect(&meant, tools).await.map(Perhaps::There)
         }
     };
-    let state = match &cluster {
+    let cluster = cluster.map_err(|error| error.failure())?;
+    if let Some(failure) = cluster.why_not().map(ClusterError::failure) {
+        let what = format!("going on without a cluster: {}", failure.what);
+        reporter.warn(what, failure.help.into_iter().next());
+    }
+    let state = match cluster.cluster() {
         Some(cluster) => StateDir::open(&request.paths.state, &project.name, cluster.identity()),
         None => StateDir::open_without_cluster(&request.paths.state, &project.name),
     };
@@ -132,7 +132,7 @@ async fn begin(request: &Request, tools: &Tools, reporter: &Reporter) -> Result<
         reporter.note(format!("ended `{command}`, which a killed wharf had left running"));
     }
     let undo = journal.as_ref().map(Journal::owed).unwrap_or_default();
-    let house = House::open(request, &project, tools, cluster, state, journal, lock).await?;
+    let house = House::open(request, &project, cluster, state, journal, lock, reporter).await?;
     options.pushes = house.delivery == Some(Delivery::Push);
     tell_started(&house, &project, request, reporter)?;
     for note in notes {
@@ -183,15 +183,14 @@ fn options(request: &Request, only: Only) -> Options {
     }
 }
 
-async fn connect(request: &Request, project: &Project, tools: &Tools) -> Result<Cluster, Failure> {
-    let options = ClusterOptions {
+fn meant(request: &Request, project: &Project) -> ClusterOptions {
+    ClusterOptions {
         context: request.context.clone().or_else(|| project.cluster.context.clone()),
         from_flag: request.context.is_some(),
         namespace: request.namespace.clone().or_else(|| project.cluster.namespace.clone()),
         allow: project.cluster.allow.clone(),
         runtime_dir: request.paths.runtime.clone(),
-    };
-    Cluster::connect(&options, tools).await.map_err(|error| error.failure())
+    }
 }
 
 fn tell_started(

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use tokio::time::timeout;
 
-use crate::cluster::{Cluster, ClusterError, ClusterOptions, Node};
+use crate::cluster::{Choice, Cluster, ClusterError, ClusterOptions, Node, choices};
 use crate::model::ClusterKind;
 use crate::report::Check;
 use crate::tools::Tools;
@@ -24,6 +24,27 @@ const SKEW: Duration = Duration::from_secs(5);
 const FAR: Duration = Duration::from_secs(60);
 
 pub(super) async fn checks(options: &ClusterOptions, tools: &Tools) -> Vec<Check> {
+    let mut checks: Vec<Check> = contexts(&choices(tools, &options.allow)).into_iter().collect();
+    checks.extend(of_the_cluster(options, tools).await);
+    checks
+}
+
+/// Which contexts there are, and which of them wharf leaves alone unless it is told.
+pub(super) fn contexts(choices: &[Choice]) -> Option<Check> {
+    let said = choices.iter().map(|choice| {
+        let mut remarks = Vec::new();
+        remarks.extend(choice.is_current.then_some("current"));
+        remarks.extend((!choice.is_free).then_some("only with --context, or allowed"));
+        match remarks.as_slice() {
+            [] => choice.name.clone(),
+            remarks => format!("{} ({})", choice.name, remarks.join(", ")),
+        }
+    });
+    let said: Vec<String> = said.collect();
+    (!said.is_empty()).then(|| ok("contexts", said.join(", ")))
+}
+
+async fn of_the_cluster(options: &ClusterOptions, tools: &Tools) -> Vec<Check> {
     match timeout(LIMIT, ask(options, tools)).await {
         Ok(Ok(checks)) => checks,
         Ok(Err(error)) => {
@@ -45,10 +66,30 @@ async fn ask(options: &ClusterOptions, tools: &Tools) -> Result<Vec<Check>, Clus
     let version = version.map_err(|error| cluster.explain(error))?;
     let what = format!("{}, {} at {}", kind(cluster.kind()), version.git_version, cluster.server());
     checks.push(ok("cluster", what));
+    checks.extend(loading(cluster.kind(), tools));
     checks.push(nodes(&cluster.nodes().await?));
     checks.extend(clock(&cluster).await);
     cluster.close();
     Ok(checks)
+}
+
+/// The program that images are loaded with where wharf's own way into the nodes does not work.
+fn loading(kind: &ClusterKind, tools: &Tools) -> Option<Check> {
+    let (program, install) = match kind {
+        ClusterKind::Kind { .. } => ("kind", "https://kind.sigs.k8s.io/docs/user/quick-start/"),
+        ClusterKind::K3d { .. } => ("k3d", "https://k3d.io/stable/#installation"),
+        ClusterKind::Minikube { .. } | ClusterKind::SharedStore { .. } | ClusterKind::Remote => {
+            return None;
+        }
+    };
+    Some(match tools.find(program) {
+        Some(path) => ok(program, path.display().to_string()),
+        None => warn(
+            program,
+            "it is not on the PATH; where wharf's own way into the nodes fails, there is no other",
+            format!("install it: {install}"),
+        ),
+    })
 }
 
 fn kind(kind: &ClusterKind) -> String {

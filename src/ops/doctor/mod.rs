@@ -9,6 +9,10 @@ mod programs;
 #[cfg(test)]
 mod tests;
 
+use futures::future::BoxFuture;
+use futures::stream::FuturesOrdered;
+use futures::{FutureExt as _, StreamExt as _};
+
 use crate::cluster::ClusterOptions;
 use crate::config::{ConfigError, Loaded, Unmet};
 use crate::model::Paths;
@@ -24,18 +28,25 @@ pub async fn doctor(
     tools: &Tools,
     reporter: &Reporter,
 ) -> bool {
-    // All at once: a part that hangs costs its own time limit only. Told in a fixed order.
-    let (docker, cluster, programs) = tokio::join!(
-        docker::checks(tools),
-        cluster::checks(cluster, tools),
-        programs::checks(tools)
-    );
-    let mut checks = vec![project(loaded)];
-    checks.extend(unmet.iter().map(field));
-    checks.extend(docker);
-    checks.extend(cluster);
-    checks.extend(programs);
-    checks.extend(machine::checks(paths));
+    let known = loaded.ok().map(|loaded| &loaded.project);
+    let own = std::iter::once(project(loaded)).chain(unmet.iter().map(field));
+    let mut well = tell(own.collect(), reporter);
+    // All at once: a part that hangs costs its own time limit only. Each is told as soon as those
+    // before it are.
+    let mut parts: FuturesOrdered<BoxFuture<'_, Vec<Check>>> = FuturesOrdered::new();
+    parts.push_back(docker::checks(tools).boxed());
+    parts.push_back(cluster::checks(cluster, tools).boxed());
+    parts.push_back(programs::checks(known, tools).boxed());
+    parts.push_back(async { machine::checks(paths) }.boxed());
+    for who in ["Docker", "the cluster", "programs", "the disk"] {
+        let part = reporter.meanwhile(&format!("{who} to answer"), parts.next()).await;
+        well &= tell(part.unwrap_or_default(), reporter);
+    }
+    well
+}
+
+/// Tells `checks`; `true` when nothing fails.
+fn tell(checks: Vec<Check>, reporter: &Reporter) -> bool {
     let well = checks.iter().all(|check| check.state != CheckState::Fail);
     checks.into_iter().for_each(|check| reporter.tell(Report::Check(check)));
     well

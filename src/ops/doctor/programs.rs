@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::{ManifestSource, Project, ReleaseSource};
 use crate::report::Check;
 use crate::tools::{ToolError, Tools};
 
@@ -10,10 +11,43 @@ use super::{fail, ok, warn};
 /// A program that prints its version needs no more, even from a cold disk.
 const LIMIT: Duration = Duration::from_secs(10);
 
-pub(super) async fn checks(tools: &Tools) -> Vec<Check> {
-    let run = tools.command("helm").args(["version", "--template", "{{.Version}}"]);
-    let helm = run.time_limit(LIMIT).run().await.map(|output| output.text().trim().to_owned());
-    vec![helm_check(helm.as_deref())]
+/// Those that the project needs; where nobody knows the project, those that most need.
+pub(super) async fn checks(project: Option<&Project>, tools: &Tools) -> Vec<Check> {
+    let mut checks = Vec::new();
+    if project.is_none_or(|project| is_any(project, is_helm)) {
+        let run = tools.command("helm").args(["version", "--template", "{{.Version}}"]);
+        let helm = run.time_limit(LIMIT).run().await.map(|output| output.text().trim().to_owned());
+        checks.push(helm_check(helm.as_deref()));
+    }
+    if project.is_some_and(|project| is_any(project, is_kustomize)) {
+        checks.push(kustomize_check(tools));
+    }
+    checks
+}
+
+fn is_any(project: &Project, is: impl Fn(&ReleaseSource) -> bool) -> bool {
+    project.releases.values().any(|release| is(&release.source))
+}
+
+fn is_helm(source: &ReleaseSource) -> bool {
+    matches!(source, ReleaseSource::Helm(_))
+}
+
+fn is_kustomize(source: &ReleaseSource) -> bool {
+    matches!(source, ReleaseSource::Manifests(ManifestSource::Kustomize(_)))
+}
+
+/// Either of the two that can build a kustomization.
+fn kustomize_check(tools: &Tools) -> Check {
+    match (tools.find("kustomize"), tools.find("kubectl")) {
+        (Some(path), _) => ok("kustomize", path.display().to_string()),
+        (None, Some(path)) => ok("kustomize", format!("{} kustomize", path.display())),
+        (None, None) => fail(
+            "kustomize",
+            "neither `kustomize` nor `kubectl` is on the PATH; kustomizations cannot be built",
+            "install one: https://kubectl.docs.kubernetes.io/installation/kustomize/",
+        ),
+    }
 }
 
 /// What Helm's answer means.

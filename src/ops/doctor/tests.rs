@@ -1,7 +1,7 @@
 //! What facts mean, without asking for any.
 
 use super::*;
-use crate::cluster::Node;
+use crate::cluster::{Choice, Node};
 use crate::model::Platform;
 use crate::tools::ToolError;
 
@@ -49,6 +49,16 @@ fn helm_must_be_there() {
         &programs::helm_check(Err(&missing)),
         "fail: it is not on the PATH; charts cannot be installed",
     );
+}
+
+#[test]
+fn contexts_say_what_the_guard_makes_of_them() {
+    let choice =
+        |name: &str, is_current, is_free| Choice { name: name.into(), is_current, is_free };
+    let all = [choice("prod", true, false), choice("kind-dev", false, true)];
+    let said = cluster::contexts(&all).unwrap();
+    check(&said, "ok: prod (current, only with --context, or allowed), kind-dev");
+    assert_eq!(cluster::contexts(&[]), None);
 }
 
 #[test]
