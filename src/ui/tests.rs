@@ -188,6 +188,32 @@ fn a_log_tells_a_trouble_of_pods_once() {
 }
 
 #[test]
+fn what_all_images_fail_of_is_told_once() {
+    let mut failure = Failure::work("wharf::docker::unreachable", "cannot reach Docker");
+    failure.help = vec!["start it".to_owned()];
+    let failed = |name: &str| artifact(name, ArtifactNews::Failed(failure.clone()));
+    let round = Report::Round {
+        took: Duration::from_secs(1),
+        live: None,
+        ready: None,
+        failed: 2,
+        first: true,
+    };
+    let reports = [failed("api"), failed("web"), round, failed("web")];
+    assert_snapshot!(shown(Form::Plain, 0, &reports), @r"
+    api     failed: cannot reach Docker
+            help: start it
+            [wharf::docker::unreachable]
+    web     failed: as `api`
+            [wharf::docker::unreachable]
+    2 failed, after 1.00s
+    web     failed: cannot reach Docker
+            help: start it
+            [wharf::docker::unreachable]
+    ");
+}
+
+#[test]
 fn progress_is_shown_while_it_lasts() {
     assert_snapshot!(meanwhile(&in_progress()), @r#"
     shop on kind-dev, namespace shop: 3 images, 2 releases (wharf.yaml)

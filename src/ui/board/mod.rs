@@ -128,6 +128,7 @@ impl Board {
             Report::Forward { target, news } => self.forward(target, news),
             Report::Pod { .. } => self.pod(report),
             Report::Round { took, live, ready, failed, first } => {
+                self.told.forget_images();
                 let lap = Lap { took: *took, live: *live, ready: *ready };
                 self.round(lap, *failed, *first)
             }
@@ -320,7 +321,10 @@ impl Board {
                 self.done(sort, name, done, true)
             }
             ArtifactNews::Failed(failure) => {
-                let mut lines = self.failed(sort, name, failure);
+                let mut lines = match self.told.same_as(name, failure) {
+                    Some(short) => self.failed(sort, name, &short),
+                    None => self.failed(sort, name, failure),
+                };
                 if let Some(image) = self.live.get(name) {
                     let blanks = " ".repeat(self.width + 2);
                     let still = Line::new().and(format!("{blanks}still live: {image}"));

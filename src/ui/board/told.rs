@@ -11,6 +11,8 @@ pub(super) struct Told {
     troubles: BTreeMap<(String, Option<String>), Trouble>,
     /// What releases have failed for.
     failures: Vec<String>,
+    /// What images have failed for in this round, by the first of them.
+    images: Vec<(String, Failure)>,
 }
 
 #[derive(Debug)]
@@ -53,6 +55,24 @@ impl Told {
     pub(super) fn forget(&mut self) {
         self.troubles.clear();
         self.failures.clear();
+    }
+
+    /// What `failure` of the image `name` comes to where another one has failed of the very same, as
+    /// all do while Docker is away; `None` for the first of them.
+    pub(super) fn same_as(&mut self, name: &str, failure: &Failure) -> Option<Failure> {
+        let same = |(other, told): &&(String, Failure)| told == failure && other != name;
+        if let Some((first, told)) = self.images.iter().find(same) {
+            let what = format!("as `{first}`");
+            let short = Failure { what, why: vec![], help: vec![], ..told.clone() };
+            return Some(Failure { snippet: String::new(), ..short });
+        }
+        self.images.push((name.to_owned(), failure.clone()));
+        None
+    }
+
+    /// A round is over: that the next one fails of the same is news.
+    pub(super) fn forget_images(&mut self) {
+        self.images.clear();
     }
 
     /// Whether all that is waited for follows from what was told.
