@@ -36,7 +36,9 @@
 //!
 //! # Invariants
 //!
-//! - `model`, `report`, `graph` and the session do no I/O; `config` does in `load` and `infer`.
+//! - `model`, `report`, `graph` and the session do no I/O; `config` reads the disk in `load`, `infer`
+//!   and what else asks for a file, and for a `skaffold.yaml` runs what its templates and remote
+//!   parts name.
 //! - Only `ui` prints; only `cli` reads the environment; only `tools` starts processes.
 //! - Nothing outside the process is made before its `Undo` is on disk.
 //! - A failure in the loop never ends it: it becomes state, and the next save tries again.

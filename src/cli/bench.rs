@@ -18,9 +18,10 @@ const TIMES: usize = 10;
 #[command(long_about = "Edit a file again and again, and show how long each stage takes\n\n\
     It starts what `wharf dev` starts, makes one real edit after the other, follows each until it is \
     live and ready, puts the file back byte for byte, and leaves. The file is put back too after \
-    Ctrl+C, and after a `kill -9` by the next `wharf dev` or `wharf bench`.\n\n\
-    An edit adds a comment at the end of the file, which no build takes amiss and every build \
-    notices; where the file's name does not say what a comment looks like (JSON, plain text), it \
+    Ctrl+C; after a `kill -9` by the next `wharf dev`, `run`, `build`, `deploy`, `render`, `apply`, \
+    `bench` or `delete`.\n\n\
+    An edit adds a comment at the end of the file: the content is another, so that the image is \
+    built anew, and what it does is the same; where the file's name does not say what a comment looks like (JSON, plain text), it \
     adds empty lines. Any other edit, and any file that is no text: `--with COMMAND`, which runs \
     in the folder of the command line with `WHARF_BENCH_FILE` and the edit's number in \
     `WHARF_BENCH_EDIT`; what it changes in other files stays changed.")]

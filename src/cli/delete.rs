@@ -5,7 +5,7 @@ use clap::Args;
 use crate::ops::DeleteRequest;
 
 use super::global::examples;
-use super::parts::NameArgs;
+use super::parts::PartArgs;
 
 /// Take back what `run` left or a crash interrupted
 #[derive(Debug, Clone, Args)]
@@ -16,7 +16,7 @@ use super::parts::NameArgs;
 ]))]
 pub struct DeleteArgs {
     #[command(flatten)]
-    names: NameArgs,
+    names: PartArgs,
     /// Keep the claims for volumes and their data
     #[arg(long)]
     keep_data: bool,

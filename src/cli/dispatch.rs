@@ -28,7 +28,7 @@ use super::global::GlobalArgs;
 use super::inputs::{PRESSES, Signals, pass_on};
 use super::logs::LogsArgs;
 use super::loop_command::{given_images, loop_command};
-use super::{Cli, Command, LoopOptions, completions, log_file};
+use super::{Cli, Command, LoopOptions, completions, log_file, words};
 
 /// How long the last words may take when nobody reads them.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -103,7 +103,13 @@ pub async fn dispatch(cli: Cli) -> ExitCode {
                 key_rx,
                 stdout_closed,
             };
-            let ended = cli.command.run(options, call).await;
+            let ended = match cli.theirs.as_slice() {
+                // What is wrong with a configuration is said by whoever reads it.
+                theirs @ [_, ..] if config::is_none_of_skaffold(&call.config_request()) => {
+                    Err(words::foreign(theirs))
+                }
+                _ => cli.command.run(options, call).await,
+            };
             drop(told);
             ended
         }
@@ -175,6 +181,7 @@ impl Call {
             kube_context: self.global.context.as_ref().map(ToString::to_string),
             environment: self.tools.variables(),
             offline: false,
+            lenient: false,
             manifests: vec![],
             home: Some(self.paths.home.clone()),
         }
@@ -192,9 +199,15 @@ impl Call {
         }
     }
 
+    /// The project and the cluster that a command of `ops` looks at or takes back: what it would
+    /// take to build it need not be there.
+    fn standing_place(&self) -> Result<Place, Failure> {
+        self.place(&ConfigRequest { lenient: true, ..self.config_request() })
+    }
+
     /// The project and the cluster that a command of `ops` works on.
-    fn place(&self) -> Result<Place, Failure> {
-        let loaded = config::load(&self.config_request()).map_err(|error| error.failure())?;
+    fn place(&self, request: &ConfigRequest) -> Result<Place, Failure> {
+        let loaded = config::load(request).map_err(|error| error.failure())?;
         Ok(Place {
             cluster: self.cluster_options(Some(&loaded.project)),
             project: loaded.project,
@@ -205,14 +218,14 @@ impl Call {
     }
 
     async fn status(mut self, names: Vec<String>) -> Result<u8, Failure> {
-        let place = self.place()?;
+        let place = self.standing_place()?;
         let work = ops::status(&place, &names);
         let well = until_interrupted(work, &mut self.key_rx).await??;
         Ok(if well { DONE } else { FAILED })
     }
 
     async fn logs(mut self, args: LogsArgs) -> Result<u8, Failure> {
-        let place = self.place()?;
+        let place = self.standing_place()?;
         if let Some(image) = &args.build {
             ops::build_log(image, &place.project, &place.paths, &place.reporter)?;
             return Ok(DONE);
@@ -230,7 +243,7 @@ impl Call {
 
     async fn delete(mut self, request: DeleteRequest) -> Result<u8, Failure> {
         bench::mend(&self.paths.state, &self.reporter);
-        let place = self.place()?;
+        let place = self.standing_place()?;
         let cancel = CancellationToken::new();
         let work = ops::delete(&place, &request, &cancel);
         tokio::pin!(work);
@@ -254,7 +267,7 @@ impl Call {
         images: Vec<String>,
         containers: Option<ContainerArgs>,
     ) -> Result<u8, Failure> {
-        let place = self.place()?;
+        let place = self.place(&self.config_request())?;
         let checks = config::checks(&self.config_request()).map_err(|error| error.failure())?;
         let images = given_images(&images, &self.paths.cwd).await?;
         let (network, env_file) = containers.map_or((None, None), |containers| {

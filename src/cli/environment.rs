@@ -47,10 +47,15 @@ impl Environment {
 
     /// How many columns text on stdout may take: those of the terminal, else what `COLUMNS` says.
     pub(super) fn columns(&self) -> usize {
+        self.known_columns().unwrap_or(80).clamp(40, 500)
+    }
+
+    /// The same where somebody says it.
+    pub(super) fn known_columns(&self) -> Option<usize> {
         let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
         let size = size.map(|size| usize::from(size.ws_col)).filter(|_| self.stdout_is_terminal);
         let said = || self.filled("COLUMNS")?.to_str()?.parse().ok();
-        size.filter(|columns| *columns > 0).or_else(said).unwrap_or(80).clamp(40, 500)
+        size.filter(|columns| *columns > 0).or_else(said)
     }
 
     /// Programs as this environment finds them.

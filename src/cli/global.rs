@@ -25,7 +25,7 @@ pub struct GlobalArgs {
     pub profile: Vec<String>,
     /// Module of `skaffold.yaml` with what it requires; may be given several times
     #[arg(short, long, global = true, value_name = "NAME", help_heading = PROJECT,
-          value_delimiter = ',')]
+          value_delimiter = ',', add = ArgValueCandidates::new(names::modules))]
     pub module: Vec<String>,
     /// Act as if started in this folder
     #[arg(short = 'C', long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath,

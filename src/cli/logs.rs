@@ -11,7 +11,7 @@ use crate::ops::LogsRequest;
 
 use super::global::{PROJECT, examples};
 use super::names;
-use super::parts::{NameArgs, span};
+use super::parts::{PartArgs, span};
 
 /// Show the logs of the project's containers, or of a build
 #[derive(Debug, Clone, Args)]
@@ -23,7 +23,7 @@ use super::parts::{NameArgs, span};
 ]))]
 pub struct LogsArgs {
     #[command(flatten)]
-    names: NameArgs,
+    names: PartArgs,
     /// Go on until Ctrl+C
     #[arg(short, long)]
     follow: bool,

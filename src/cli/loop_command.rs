@@ -24,7 +24,10 @@ pub(super) async fn loop_command(options: LoopOptions, call: Call) -> Result<u8,
     config.offline = options.offline;
     let is_quiet = call.global.quiet;
     let form = match &options.template {
-        Some(template) => Form::Template(template.clone()),
+        Some(template) => {
+            ops::check_template(template)?;
+            Form::Template(template.clone())
+        }
         // Scripts that know these configurations read what their tool prints.
         None if is_quiet && config::is_skaffold(&config) => Form::Template("{{json .}}".to_owned()),
         None => Form::Lines,

@@ -54,7 +54,7 @@ pub use post_render::post_render;
 /// The Kubernetes inner loop: save a file, and the change runs in the cluster
 #[derive(Debug, Clone, Parser)]
 #[command(name = "wharf", version, styles = global::STYLES, infer_subcommands = false,
-          arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 100)]
+          arg_required_else_help = true, disable_help_subcommand = true, max_term_width = WIDEST)]
 pub struct Cli {
     /// Flags that every command takes.
     #[command(flatten)]
@@ -68,6 +68,9 @@ pub struct Cli {
     /// What a person should know about such flags.
     #[arg(skip)]
     pub remarks: Vec<String>,
+    /// Flags that only a configuration of Skaffold's knows.
+    #[arg(skip)]
+    pub theirs: Vec<&'static str>,
 }
 
 /// What to do.
@@ -118,8 +121,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, ExitCode> 
     })?;
     let parsed = command().try_get_matches_from(reworded.args);
     let parsed = parsed.and_then(|matches| Cli::from_arg_matches(&matches));
-    let parsed =
-        parsed.map(|cli| Cli { variables: reworded.variables, remarks: reworded.remarks, ..cli });
+    let (variables, remarks, theirs) = (reworded.variables, reworded.remarks, reworded.theirs);
+    let parsed = parsed.map(|cli| Cli { variables, remarks, theirs, ..cli });
     parsed.map_err(|error| {
         let environment = Environment::read();
         let to_stderr = error.use_stderr();
@@ -151,17 +154,45 @@ pub fn refuse(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// The widest that help texts become.
+const WIDEST: usize = 100;
+
+/// Where the sentences of the list of commands begin.
+const LIST_INDENT: usize = 15;
+
+/// `text` in lines of at most `width` characters, unless a word is longer.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("it begins with one line");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
+}
+
 /// The whole command line, with `wharf --help` in sections.
 fn command() -> clap::Command {
     let command = Cli::command();
     let header = global::STYLES.get_header();
     let literal = global::STYLES.get_literal();
+    // As wide as clap makes the rest of it.
+    let columns = Environment::read().known_columns().unwrap_or(WIDEST).clamp(40, WIDEST);
     let mut list = String::new();
     for (section, names) in SECTIONS {
         list.push_str(&format!("{header}{section}:{header:#}\n"));
         for name in names {
             let about = command.find_subcommand(name).and_then(clap::Command::get_about);
             let about = about.map(ToString::to_string).unwrap_or_default();
+            let lines = wrapped(&about, columns.saturating_sub(LIST_INDENT));
+            let indent = format!("\n{:LIST_INDENT$}", "");
+            let about = lines.join(&indent);
             list.push_str(&format!("  {literal}{name:12}{literal:#} {about}\n"));
         }
         list.push('\n');

@@ -62,38 +62,65 @@ fn candidates(names: impl Iterator<Item = (String, &'static str)>) -> Vec<Comple
     candidates
 }
 
+/// Modules of the Skaffold configuration that the words before mean.
+pub(super) fn modules() -> Vec<CompletionCandidate> {
+    let names = request().and_then(|request| config::module_names(&request).ok());
+    candidates(names.unwrap_or_default().into_iter().map(|name| (name, "module")))
+}
+
 /// A configuration that cannot be read offers nothing: nobody wants to see errors at a Tab.
 fn project() -> Option<Project> {
-    config::load(&request()?).ok().map(|loaded| loaded.project)
+    let request = request()?;
+    let request = ConfigRequest { lenient: true, offline: true, ..request };
+    config::load(&request).ok().map(|loaded| loaded.project)
 }
 
 fn request() -> Option<ConfigRequest> {
     let words: Vec<OsString> =
         std::env::args_os().skip_while(|word| word != "--").skip(1).collect();
+    let words: Vec<String> =
+        words.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     let mut dir = std::env::current_dir().ok()?;
-    if let Some(folder) = value_of(&words, "-C", "--directory") {
+    if let Some(folder) = values_of(&words, "-C", "--directory").pop() {
         dir.push(folder);
     }
     let environment = Environment::read();
+    // What is being typed is no choice yet.
+    let before = words.split_last().map_or(&[][..], |(_, before)| before);
+    let listed = |short, long| {
+        let values = values_of(before, short, long);
+        let names = values.iter().flat_map(|value| value.split(','));
+        names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    };
+    // There it means `--follow`.
+    let short = if words.iter().any(|word| word == "logs") { "" } else { "-f" };
     Some(ConfigRequest {
         dir,
-        file: value_of(&words, "-f", "--file").map(PathBuf::from),
+        file: values_of(&words, short, "--file").pop().map(PathBuf::from),
+        profiles: listed("-p", "--profile"),
+        modules: listed("-m", "--module"),
         environment: environment.tools().variables(),
         home: environment.home(),
         ..ConfigRequest::default()
     })
 }
 
-/// The value of a flag among words that are not a whole command line yet.
-fn value_of(words: &[OsString], short: &str, long: &str) -> Option<String> {
-    let mut words = words.iter().map(|word| word.to_string_lossy());
+/// The values of a flag among words that are not a whole command line yet: `-f FILE`, `-fFILE`,
+/// `-f=FILE` and the same with the long name.
+fn values_of(words: &[String], short: &str, long: &str) -> Vec<String> {
+    let mut values = Vec::new();
+    let mut words = words.iter();
     while let Some(word) = words.next() {
-        if word == short || word == long {
-            return words.next().map(std::borrow::Cow::into_owned);
-        }
-        if let Some(value) = word.strip_prefix(long).and_then(|rest| rest.strip_prefix('=')) {
-            return Some(value.to_owned());
+        let glued = match word.strip_prefix(long) {
+            Some(rest) => rest.strip_prefix('='),
+            None if short.is_empty() => None,
+            None => word.strip_prefix(short).map(|rest| rest.strip_prefix('=').unwrap_or(rest)),
+        };
+        if word == long || (word == short && !short.is_empty()) {
+            values.extend(words.next().cloned());
+        } else {
+            values.extend(glued.map(str::to_owned));
         }
     }
-    None
+    values
 }

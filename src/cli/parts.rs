@@ -18,6 +18,14 @@ pub(super) struct NameArgs {
     pub(super) names: Vec<String>,
 }
 
+/// Which part of what is there.
+#[derive(Debug, Clone, Args)]
+pub(super) struct PartArgs {
+    /// Images, releases or workloads that are meant [default: all]
+    #[arg(value_name = "NAME", add = ArgValueCandidates::new(names::all))]
+    pub(super) names: Vec<String>,
+}
+
 /// How images are built.
 #[derive(Debug, Clone, Args)]
 pub(super) struct BuildingArgs {

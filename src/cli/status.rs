@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::global::examples;
-use super::parts::NameArgs;
+use super::parts::PartArgs;
 
 /// Show what of the project runs, and how it is
 #[derive(Debug, Clone, Args)]
@@ -13,7 +13,7 @@ use super::parts::NameArgs;
 ]))]
 pub struct StatusArgs {
     #[command(flatten)]
-    names: NameArgs,
+    names: PartArgs,
 }
 
 impl StatusArgs {

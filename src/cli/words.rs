@@ -6,6 +6,8 @@
 
 use std::ffi::OsString;
 
+use crate::report::Failure;
+
 /// The command line in wharf's words.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Reworded {
@@ -14,6 +16,9 @@ pub(super) struct Reworded {
     pub(super) variables: Vec<(String, String)>,
     /// What a person should know.
     pub(super) remarks: Vec<String>,
+    /// Flags that mean something, or are rightly passed over, for a configuration of Skaffold's
+    /// alone.
+    pub(super) theirs: Vec<&'static str>,
 }
 
 /// What stands behind a flag.
@@ -95,7 +100,8 @@ const FLAGS: &[(&str, &str, Takes, Becomes)] = &[
     ("--timestamps", "", Switch, Nothing),
     ("--update-check", "", Switch, Nothing),
     ("--detect-minikube", "", Switch, Nothing),
-    ("--minikube-profile", "", Value, Flag("--context")),
+    // It is no permission, as `--context` is.
+    ("--minikube-profile", "", Value, Told("name its context instead: `--context NAME`")),
     (
         "--enable-rpc",
         "",
@@ -174,6 +180,44 @@ const FLAGS: &[(&str, &str, Takes, Becomes)] = &[
     ("--compose-file", "", Value, Refused("wharf reads no Compose files")),
 ];
 
+/// What does in a `wharf.yaml` what these do for Skaffold's configuration.
+const OWN_WAYS: &[(&str, &str)] = &[
+    ("--auto-create-config", "`wharf init` writes a configuration"),
+    ("--auto-sync", "a file that changed is built anew; `--manual` waits for a key"),
+    ("--build-concurrency", "as many builds run at once as the machine has cores"),
+    ("--cache-file", "the cache lies in XDG_STATE_HOME"),
+    ("--config", "wharf has no settings of its own beside the project's; `-f FILE` names that"),
+    ("--default-repo", "name a `registry` in the configuration"),
+    ("--disable-multi-platform-build", "`--platform`, or `images.NAME.platform`"),
+    ("--event-log-file", "`--json` reports everything on stdout"),
+    ("--fast-fail-status-check", "what no time can mend ends the wait at once"),
+    ("--hydration-dir", "`wharf render -o FILE` writes the manifests"),
+    ("--load-images", "images are loaded unless there is a `registry` in the configuration"),
+    ("--mute-logs", "`logs: false`, or `logs.exclude`, in the configuration; `-q`"),
+    ("--profile-auto-activation", "`-p NAME` chooses profiles, and nothing else does"),
+    ("--propagate-profiles", "`-p NAME` chooses profiles, and nothing else does"),
+    ("--set", "`releases.NAME.set`, or `manifests.NAME.setters`, in the configuration"),
+    ("--set-value-file", "`releases.NAME.values` in the configuration"),
+    ("--skip-tests", "there are no tests in a `wharf.yaml`"),
+    ("--status-check", "`wait: false` of a release in the configuration"),
+    ("--tag", "`images.NAME.tag` in the configuration"),
+    ("--watch-poll-interval", "`--poll` looks at files from time to time"),
+];
+
+/// The answer to flags that only a configuration of Skaffold's knows, where there is none.
+pub(super) fn foreign(flags: &[&'static str]) -> Failure {
+    let names: Vec<String> = flags.iter().map(|flag| format!("`{flag}`")).collect();
+    let verb = if flags.len() == 1 { "is a flag" } else { "are flags" };
+    let what = format!("{} {verb} for a `skaffold.yaml`, and there is none", names.join(", "));
+    let failure = Failure::request("wharf::cli::skaffold_flag", what);
+    flags.iter().fold(failure, |failure, flag| {
+        match OWN_WAYS.iter().find(|(name, _)| name == flag) {
+            Some((_, way)) => failure.help(format!("instead of `{flag}`: {way}")),
+            None => failure.help(format!("leave out `{flag}`")),
+        }
+    })
+}
+
 /// Levels of `-v LEVEL`, and how much wharf says then.
 const LEVELS: &[(&str, &str)] = &[
     ("panic", ""),
@@ -193,6 +237,8 @@ const LEVELS: &[(&str, &str)] = &[
 /// The sentence that answers a command or flag that wharf has no counterpart for.
 pub(super) fn reworded(args: impl IntoIterator<Item = OsString>) -> Result<Reworded, String> {
     let mut out = Reworded::default();
+    let args: Vec<OsString> = args.into_iter().collect();
+    refuse_loose_switches(&args)?;
     let mut args = args.into_iter().peekable();
     out.args.extend(args.next());
     let mut command: Option<String> = None;
@@ -248,6 +294,23 @@ pub(super) fn reworded(args: impl IntoIterator<Item = OsString>) -> Result<Rewor
     Ok(out)
 }
 
+/// `--cleanup false` would mean the name `false`.
+fn refuse_loose_switches(args: &[OsString]) -> Result<(), String> {
+    for pair in args.windows(2) {
+        let [Some(flag), Some(value)] = [pair[0].to_str(), pair[1].to_str()] else { continue };
+        if flag == "--" {
+            break;
+        }
+        if SWITCHES.contains(&flag) && matches!(value, "true" | "false") {
+            return Err(format!("`{flag} {value}` is written with `=`: `{flag}={value}`"));
+        }
+    }
+    Ok(())
+}
+
+/// Wharf's own flags that are `true` or `false`.
+const SWITCHES: &[&str] = &["--cleanup", "--tail", "--port-forward", "--wait"];
+
 type Entry = (&'static str, &'static str, Takes, Becomes);
 
 /// The table's line for `text`, and the value that is glued to it.
@@ -280,7 +343,7 @@ fn entry(text: &str, command: Option<&str>) -> Option<(Entry, Option<String>)> {
 
 fn put(
     out: &mut Reworded,
-    long: &str,
+    long: &'static str,
     becomes: Becomes,
     value: Option<String>,
     command: Option<&str>,
@@ -295,6 +358,17 @@ fn put(
         return Ok(());
     }
     let waits = matches!(command, Some("run" | "deploy" | "apply"));
+    let records = matches!(command, Some("dev" | "run" | "build" | "deploy"));
+    let is_theirs = match becomes {
+        Nothing => true,
+        Variable(name) => name != "KUBECONFIG",
+        Flag("--record") => !records,
+        Words(..) => long == "--status-check" && !waits && !is_on,
+        Flag(_) | Name | Told(_) | Refused(_) => false,
+    };
+    if is_theirs && !out.theirs.contains(&long) {
+        out.theirs.push(long);
+    }
     match becomes {
         // `dev` always looks whether things become ready.
         Words(on, off) if long != "--status-check" || waits => {
@@ -302,7 +376,7 @@ fn put(
             out.args.extend((!word.is_empty()).then(|| word.into()));
         }
         Words(..) | Nothing => {}
-        Flag("--record") if !matches!(command, Some("dev" | "run" | "build" | "deploy")) => {}
+        Flag("--record") if !records => {}
         Flag(flag) => {
             out.args.push(flag.into());
             out.args.extend(value.map(Into::into));
@@ -407,9 +481,34 @@ mod tests {
     }
 
     #[test]
+    fn flags_that_only_their_configuration_knows_are_remembered() {
+        let theirs = |line: &str| said(line).unwrap().theirs;
+        assert_eq!(
+            theirs("wharf run -d x --timestamps -t=v1 -d y -p a"),
+            ["--default-repo", "--timestamps", "--tag",]
+        );
+        assert_eq!(theirs("wharf dev --status-check=false"), ["--status-check"]);
+        let nothing =
+            theirs("wharf run --kubeconfig k --status-check=false -b api --kube-context c");
+        assert_eq!(nothing, [""; 0]);
+        for (flag, _) in OWN_WAYS {
+            assert!(FLAGS.iter().any(|(long, ..)| long == flag), "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_profile_of_minikube_is_no_permission() {
+        let said = said("wharf dev --minikube-profile prod").unwrap();
+        assert_eq!(said.args, ["wharf", "dev"]);
+        assert!(said.remarks[0].contains("`--context NAME`"), "{:?}", said.remarks);
+    }
+
+    #[test]
     fn what_has_no_counterpart_is_answered() {
         assert!(said("wharf fix").unwrap_err().contains("any version is read as it is"));
         assert!(said("wharf run --compose-file x").unwrap_err().contains("no Compose files"));
+        assert!(said("wharf dev --cleanup false").unwrap_err().contains("`--cleanup=false`"));
+        assert_eq!(own("wharf run -- --tail false"), "wharf run -- --tail false");
         assert!(said("wharf dev --enable-rpc").unwrap().remarks[0].contains("`--json` reports"));
         assert_eq!(own("wharf --help"), "wharf --help");
     }

@@ -4,5 +4,5 @@ mod effective;
 mod init;
 mod write;
 
-pub use effective::render_effective;
+pub use effective::{render_effective, sources};
 pub use init::init;

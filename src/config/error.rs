@@ -46,7 +46,7 @@ pub(super) enum Problem {
     #[error("`{}` is a folder", .0.display())]
     Folder(PathBuf),
     #[error("there is no `wharf.yaml` in `{}`, and nothing there to infer one from", folder.display())]
-    Nothing { folder: PathBuf, why: Vec<String> },
+    Nothing { folder: PathBuf, why: Vec<String>, is_half: bool },
     #[error("`{}` could not be read", path.display())]
     Unreadable { path: PathBuf, reason: String },
     #[error("not valid YAML: {0}")]
@@ -104,6 +104,20 @@ impl ConfigError {
     #[must_use]
     pub fn is_nothing_found(&self) -> bool {
         matches!(*self.problem, Problem::Nothing { .. })
+    }
+
+    /// Whether what is wrong is wrong with a project that is there, if only a part of it.
+    pub(super) fn is_of_a_project(&self) -> bool {
+        match *self.problem {
+            Problem::Nothing { is_half, .. } => is_half,
+            Problem::Question { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether an environment variable is not set.
+    pub(super) fn is_missing_variable(&self) -> bool {
+        matches!(*self.problem, Problem::MissingVariable { .. })
     }
 
     /// The error as data, with the place drawn.

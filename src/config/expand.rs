@@ -5,20 +5,39 @@ use std::collections::BTreeMap;
 use super::error::{Problem, closest};
 use super::node::{Fault, Kind, Node};
 
+/// What becomes of a text with a variable that is not set. What says which project this is, or
+/// where it is deployed, must be known in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It is an error.
+    Refused,
+    /// It stays as it is written.
+    Kept,
+    /// Where nothing stands beside the variable, it is as if the text were not there.
+    LeftOut,
+}
+
 /// Replaces the variables in every text of `node`. A default may hold variables again.
 pub(super) fn expand(
     node: &mut Node,
     source: &str,
     environment: &BTreeMap<String, String>,
+    missing: Missing,
 ) -> Result<(), Fault> {
     match &mut node.kind {
         Kind::Null => Ok(()),
         Kind::List(items) => {
-            items.iter_mut().try_for_each(|item| expand(item, source, environment))
+            items.iter_mut().try_for_each(|item| expand(item, source, environment, missing))?;
+            if missing == Missing::LeftOut {
+                items.retain(|item| item.kind != Kind::Null);
+            }
+            Ok(())
         }
-        Kind::Map(entries) => {
-            entries.iter_mut().try_for_each(|(_, value)| expand(value, source, environment))
-        }
+        Kind::Map(entries) => entries.iter_mut().try_for_each(|(key, value)| {
+            let must = matches!(key.text.as_str(), "name" | "cluster" | "namespace");
+            let missing = if must { Missing::Refused } else { missing };
+            expand(value, source, environment, missing)
+        }),
         Kind::Scalar { text, plain } => {
             if !text.contains('$') {
                 return Ok(());
@@ -33,6 +52,13 @@ pub(super) fn expand(
                         Kind::Scalar { text: full, plain: *plain }
                     };
                     node.env.extend(used);
+                    Ok(())
+                }
+                Err((Problem::MissingVariable { .. }, _)) if missing == Missing::Kept => Ok(()),
+                Err((Problem::MissingVariable { .. }, name)) if missing == Missing::LeftOut => {
+                    if *text == name {
+                        node.kind = Kind::Null;
+                    }
                     Ok(())
                 }
                 Err((problem, name)) => {

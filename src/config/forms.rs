@@ -146,6 +146,9 @@ pub(super) struct ForwardEntry {
 /// What a forward's target looks like.
 const TARGET: &str = "a target such as `service/web` or `deployment/api`, with a port or alone";
 
+/// What a port looks like.
+const PORT: &str = "a port from 1 to 65535, or its name";
+
 /// What a forward may lead to: how people write it, and its full name.
 const TARGETS: &[(&str, &str)] = &[
     ("service", "service"),
@@ -216,6 +219,11 @@ impl ForwardEntry {
                 }));
             }
         };
+        if let Some(port) = full.port.as_ref().filter(|port| !is_port(&port.value.0)) {
+            let found = format!("`{}`", port.value.0);
+            let expected = PORT.to_owned();
+            return Err(port.fault(Problem::WrongValue { expected, found }));
+        }
         Ok(Self {
             kind,
             name,
@@ -241,6 +249,12 @@ fn wrong_target(node: &Node) -> Fault {
 /// `8080`, `http` or `8080:http`: the local port, where one is given, and the remote one.
 fn ports(node: &Node) -> Result<(Option<u16>, Option<String>), Fault> {
     let expected = "a port such as `8080`, or local and remote port such as `8080:http`";
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if let Kind::Scalar { text, .. } = &node.kind
+        && text.split(':').any(|part| is_number(part) && port(part).is_none())
+    {
+        return Err(node.wrong(PORT));
+    }
     match &node.kind {
         Kind::Null => Ok((None, None)),
         Kind::Scalar { text, .. } => {

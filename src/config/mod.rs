@@ -35,12 +35,13 @@ use std::sync::Arc;
 use crate::model::{Checks, ClusterChoice, LogFilter, Origin, Project};
 
 use error::{Place, Problem};
+use expand::Missing;
 use node::{Fault, Node};
 use read::Read as _;
 use resolve::Claim;
 
 pub use diff::{Changes, ProjectDiff, diff};
-pub use document::{init, render_effective};
+pub use document::{init, render_effective, sources};
 pub use error::ConfigError;
 pub use mask::sounds_secret;
 pub use needs::{with_inferred_needs, with_needs_of_dockerfiles};
@@ -72,6 +73,9 @@ pub struct ConfigRequest {
     pub offline: bool,
     /// Files of manifests that are deployed instead of what the configuration deploys.
     pub manifests: Vec<PathBuf>,
+    /// Nothing is built or deployed: names, the cluster and the filter of logs are enough. Files
+    /// that are missing, and variables that say nothing of these, are passed over.
+    pub lenient: bool,
 }
 
 /// A project and how it came to be.
@@ -175,6 +179,13 @@ pub fn is_skaffold(request: &ConfigRequest) -> bool {
     matches!(disk::find(&request.dir, request.file.as_deref()), Ok(disk::Found::Skaffold(_)))
 }
 
+/// Whether there is a configuration, or nothing but a folder, and it is none of Skaffold's.
+#[must_use]
+pub fn is_none_of_skaffold(request: &ConfigRequest) -> bool {
+    let found = disk::find(&request.dir, request.file.as_deref());
+    !is_skaffold(request) && (request.is_stdin() || found.is_ok())
+}
+
 /// The text of a Go template for `data`; why it cannot be used, otherwise.
 ///
 /// # Errors
@@ -182,6 +193,15 @@ pub fn is_skaffold(request: &ConfigRequest) -> bool {
 /// What is wrong with the template.
 pub fn fill(template: &str, data: &serde_json::Value) -> Result<String, String> {
     skaffold::fill(template, data)
+}
+
+/// Whether text is a Go template at all, before there is data for it.
+///
+/// # Errors
+///
+/// What is wrong with the template.
+pub fn check_template(template: &str) -> Result<(), String> {
+    skaffold::check_template(template)
 }
 
 /// The configuration of a folder for `wharf init`: that of Skaffold's file where there is one and
@@ -221,7 +241,13 @@ fn found(request: &ConfigRequest) -> Result<Loaded, ConfigError> {
         disk::Found::File(path) => read(&path, request),
         disk::Found::Skaffold(path) => skaffold::load(&path, request),
         disk::Found::Nothing => {
-            let loaded = infer(&request.dir)?;
+            let loaded = match infer(&request.dir) {
+                // The folder's name is the project's, whatever has become of the rest.
+                Err(error) if request.lenient && error.is_of_a_project() => {
+                    Loaded::empty(&request.dir)
+                }
+                inferred => inferred?,
+            };
             if let Some(name) = request.profiles.first() {
                 let problem = Problem::UnknownProfile { name: name.clone(), known: vec![] };
                 return Err(ConfigError::new(problem));
@@ -261,6 +287,18 @@ pub fn profile_names(request: &ConfigRequest) -> Result<Vec<String>, ConfigError
     }
 }
 
+/// The names of the modules that may be asked for; none but Skaffold's configurations have any.
+///
+/// # Errors
+///
+/// [`ConfigError`] when the file cannot be read or is no YAML.
+pub fn module_names(request: &ConfigRequest) -> Result<Vec<String>, ConfigError> {
+    match disk::find(&request.dir, request.file.as_deref())? {
+        disk::Found::Skaffold(path) => skaffold::module_names(&path),
+        disk::Found::File(_) | disk::Found::Nothing => Ok(vec![]),
+    }
+}
+
 /// Whether a change of the file at `path` may make another project of what is inferred from
 /// `root`: a Dockerfile, or YAML that may be a chart's, a kustomization's or a manifest.
 #[must_use]
@@ -285,14 +323,14 @@ fn read(path: &Path, request: &ConfigRequest) -> Result<Loaded, ConfigError> {
 
 fn understood(text: &str, path: &Path, request: &ConfigRequest) -> Result<Loaded, ConfigError> {
     let (mut loaded, claims) = understand(text, path, request)?;
-    for claim in &claims {
+    for claim in claims.iter().filter(|_| !request.lenient) {
         if let Err(problem) = disk::check(claim, &loaded.project.root) {
             let fault =
                 Fault { profile: claim.profile.clone(), ..Fault::new(problem, claim.at.clone()) };
             return Err(placed(fault, text, path));
         }
     }
-    loaded.project = with_needs_of_dockerfiles(loaded.project);
+    loaded.project = with_needs_of_dockerfiles(loaded.project, &mut loaded.provenance);
     Ok(loaded)
 }
 
@@ -300,6 +338,22 @@ fn understand(
     text: &str,
     path: &Path,
     request: &ConfigRequest,
+) -> Result<(Loaded, Vec<Claim>), ConfigError> {
+    let read = |missing| understand_with(text, path, request, missing);
+    match read(Missing::Refused) {
+        Err(error) if request.lenient && error.is_missing_variable() => {
+            // Where the text of a variable is no value, such as a port, none is one.
+            read(Missing::Kept).or_else(|_| read(Missing::LeftOut)).map_err(|_| error)
+        }
+        understood => understood,
+    }
+}
+
+fn understand_with(
+    text: &str,
+    path: &Path,
+    request: &ConfigRequest,
+    missing: Missing,
 ) -> Result<(Loaded, Vec<Claim>), ConfigError> {
     let place = |fault| placed(fault, text, path);
     let mut document = node::parse(text).map_err(place)?;
@@ -319,7 +373,7 @@ fn understand(
         let (_, changes) = changes.expect("unknown profiles were refused above");
         merge::lay_over(&mut document, changes, name);
     }
-    expand::expand(&mut document, text, &request.environment).map_err(place)?;
+    expand::expand(&mut document, text, &request.environment, missing).map_err(place)?;
     let file = schema::ConfigFile::read(&document).map_err(place)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut provenance = Provenance::of(&document, &name, text);
@@ -327,6 +381,11 @@ fn understand(
         resolve::resolve(file, path, request.home.as_deref(), &mut provenance).map_err(place)?;
     if provenance.get(&["name"]).is_none() {
         provenance.infer(&["name"], "the folder's name");
+    }
+    for asked in request.profiles.iter().rev() {
+        let changes = profiles.iter().filter(|(known, _)| known == asked);
+        let locate = provenance::in_text(&name, text);
+        changes.for_each(|(_, changes)| provenance.taken_out(changes, asked, &locate));
     }
     let is_empty = project.artifacts.is_empty() && project.releases.is_empty();
     let notes = is_empty.then(|| format!("{name} names nothing to build or to deploy")).into_iter();
@@ -344,7 +403,7 @@ fn check_profile(
 ) -> Result<(), Fault> {
     let mut changed = document.clone();
     merge::lay_over(&mut changed, changes, name);
-    if expand::expand(&mut changed, text, &request.environment).is_err() {
+    if expand::expand(&mut changed, text, &request.environment, Missing::Refused).is_err() {
         // Variables of a profile that is not asked for need not be set.
         return Ok(());
     }

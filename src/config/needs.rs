@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::dockerfile::{Options, analyse};
 use crate::model::{Artifact, ArtifactName, Builder, ImageRef, Platform, Project};
 
+use super::error::said;
+use super::provenance::{Provenance, Source};
+
 /// Tags that say "the one from here" rather than a published version.
 const OWN_TAGS: &[&str] = &["latest", "dev", "local"];
 
@@ -32,13 +35,45 @@ pub fn with_inferred_needs(
 /// `project` with `needs` completed from the Dockerfiles on disk; one that cannot be read adds
 /// nothing, and is the build's to complain about.
 #[must_use]
-pub fn with_needs_of_dockerfiles(project: Project) -> Project {
-    with_inferred_needs(project, |artifact| {
+pub fn with_needs_of_dockerfiles(project: Project, provenance: &mut Provenance) -> Project {
+    let given: Vec<BTreeSet<ArtifactName>> =
+        project.artifacts.values().map(|artifact| artifact.needs.clone()).collect();
+    let project = with_inferred_needs(project, |artifact| {
         let Builder::Docker(docker) = &artifact.builder else { return BTreeSet::new() };
         let Ok(text) = std::fs::read(&docker.dockerfile) else { return BTreeSet::new() };
         let contexts = docker.contexts.keys().cloned().collect();
         references(&text, docker.target.as_deref(), &docker.args, &contexts)
-    })
+    });
+    for (artifact, given) in project.artifacts.values().zip(given) {
+        if let Builder::Docker(docker) = &artifact.builder {
+            let dockerfile = said(&docker.dockerfile, &project.root);
+            say_where(artifact, &given, &dockerfile, provenance);
+        }
+    }
+    project
+}
+
+/// The needs that were `given` keep their sources; the others came from `dockerfile`.
+fn say_where(
+    artifact: &Artifact,
+    given: &BTreeSet<ArtifactName>,
+    dockerfile: &str,
+    provenance: &mut Provenance,
+) {
+    if artifact.needs.len() == given.len() {
+        return;
+    }
+    let path = ["images", artifact.name.as_str(), "needs"];
+    let source = |need: &ArtifactName| match given.iter().position(|one| one == need) {
+        None => Some(Source::Inferred(dockerfile.to_owned())),
+        Some(index) => {
+            let index = index.to_string();
+            let item = [&path[..], &[index.as_str()]].concat();
+            provenance.get(&item).or_else(|| provenance.get(&path)).cloned()
+        }
+    };
+    let sources = artifact.needs.iter().map(source).collect();
+    provenance.list(&path, sources);
 }
 
 /// The images that the Dockerfile `text` takes something from.

@@ -14,6 +14,17 @@ pub struct Provenance {
 /// Tells the file and line of a place.
 type Locate<'l> = dyn Fn(usize) -> Option<(String, usize)> + 'l;
 
+/// Places in the one file `name` with the text `text`.
+pub(super) fn in_text<'t>(
+    name: &'t str,
+    text: &'t str,
+) -> impl Fn(usize) -> Option<(String, usize)> + 't {
+    move |at| {
+        let before = &text.as_bytes()[..at.min(text.len())];
+        Some((name.to_owned(), before.iter().filter(|byte| **byte == b'\n').count() + 1))
+    }
+}
+
 /// Where one value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
@@ -55,14 +66,24 @@ impl Source {
     }
 }
 
+impl Source {
+    /// For programs.
+    #[must_use]
+    pub fn json(&self) -> serde_json::Value {
+        match self {
+            Self::Inferred(from) => serde_json::json!({"inferred": from}),
+            Self::Flag(name) => serde_json::json!({"flag": name}),
+            Self::File { file, line, profile, env } => {
+                serde_json::json!({"file": file, "line": line, "profile": profile, "env": env})
+            }
+        }
+    }
+}
+
 impl Provenance {
     /// Where every value of `node` stands in the file `name` with the text `text`.
     pub(super) fn of(node: &Node, name: &str, text: &str) -> Self {
-        let line = |at: usize| {
-            let before = &text.as_bytes()[..at.min(text.len())];
-            Some((name.to_owned(), before.iter().filter(|byte| **byte == b'\n').count() + 1))
-        };
-        Self::located(node, &line)
+        Self::located(node, &in_text(name, text))
     }
 
     /// Where every value of `node` stands, with `locate` to tell the file and line of a place;
@@ -143,13 +164,54 @@ impl Provenance {
         self.by_path.get(&path)
     }
 
-    /// Whether the value at `path` has anything out of an environment variable that sounds secret.
-    pub(super) fn has_secret_variable<T: AsRef<str>>(&self, path: &[T]) -> bool {
-        match self.get(path) {
-            Some(Source::File { env, .. }) => {
-                env.iter().any(|name| super::mask::sounds_secret(name))
+    /// Like [`Self::alias`], unless something is known of `to` already.
+    pub(super) fn alias_unless_known(&mut self, from: &[&str], to: &[&str]) {
+        if self.get(to).is_none() {
+            self.alias(from, to);
+        }
+    }
+
+    /// Gives the items of the list at `path` these sources, in order, instead of what they had.
+    pub(super) fn list(&mut self, path: &[&str], sources: Vec<Option<Source>>) {
+        let path: Vec<String> = path.iter().map(|&part| part.to_owned()).collect();
+        let at = |index: usize| {
+            let mut path = path.clone();
+            path.push(index.to_string());
+            path
+        };
+        let mut index = 0;
+        while self.by_path.remove(&at(index)).is_some() {
+            index += 1;
+        }
+        for (index, source) in sources.into_iter().enumerate() {
+            if let Some(source) = source {
+                self.by_path.insert(at(index), source);
             }
-            _ => false,
+        }
+    }
+
+    /// Remembers what a profile took out: nobody but it gave the default that is in its place.
+    pub(super) fn taken_out(&mut self, changes: &Node, profile: &str, locate: &Locate<'_>) {
+        self.nulls(&mut vec![], changes, profile, locate);
+    }
+
+    fn nulls(&mut self, path: &mut Vec<String>, node: &Node, profile: &str, locate: &Locate<'_>) {
+        match &node.kind {
+            Kind::Null if !self.by_path.contains_key(path) => {
+                if let Some((file, line)) = locate(node.at.start) {
+                    let profile = Some(profile.to_owned());
+                    let source = Source::File { file, line, profile, env: vec![] };
+                    self.by_path.insert(path.clone(), source);
+                }
+            }
+            Kind::Map(entries) => {
+                for (key, value) in entries {
+                    path.push(key.text.clone());
+                    self.nulls(path, value, profile, locate);
+                    path.pop();
+                }
+            }
+            Kind::Null | Kind::Scalar { .. } | Kind::List(_) => {}
         }
     }
 }

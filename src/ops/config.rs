@@ -40,9 +40,10 @@ pub fn effective(
     }
     let text = config::render_effective(&loaded.project, &loaded.provenance);
     // From the redacted text: what is redacted there must not show up here.
-    let data = serde_saphyr::from_str(&text).map_err(|error| {
+    let mut data: serde_json::Value = serde_saphyr::from_str(&text).map_err(|error| {
         Failure::bug("the configuration in effect cannot be read back").because(error.to_string())
     })?;
+    data["provenance"] = config::sources(&loaded.project, &loaded.provenance);
     reporter.tell(Report::Data { what: "config", text, data });
     Ok(())
 }

@@ -29,11 +29,22 @@ pub fn by_template(
 ) -> Result<Report, Failure> {
     let data = to_json(images);
     let only = serde_json::json!({ "builds": data["builds"] });
-    let text = config::fill(template, &only).map_err(|why| {
-        Failure::request("wharf::images::bad_template", "the template cannot be used").because(why)
-    })?;
+    let text = config::fill(template, &only).map_err(bad_template)?;
     let text = if text.ends_with('\n') { text } else { format!("{text}\n") };
     Ok(Report::Data { what: "images", text, data })
+}
+
+/// Says before anything is built that [`by_template`] could not use `template`.
+///
+/// # Errors
+///
+/// What is wrong with it.
+pub fn check_template(template: &str) -> Result<(), Failure> {
+    config::check_template(template).map_err(bad_template)
+}
+
+fn bad_template(why: String) -> Failure {
+    Failure::request("wharf::images::bad_template", "the template cannot be used").because(why)
 }
 
 /// `NAME=IMAGE`, as `--images` takes it.
@@ -70,8 +81,32 @@ pub fn parse(text: &str, place: &str) -> Result<BTreeMap<ArtifactName, ImageRef>
             .rev()
             .find_map(|line| serde_json::from_str::<Told>(line).ok())
             .map(|told| told.data.all())
-            .ok_or_else(|| bad(error.to_string())),
+            .ok_or_else(|| bad(amiss(text, &error))),
     }
+}
+
+/// What is wrong with a file of images, in words that do not need this program's source.
+fn amiss(text: &str, error: &serde_json::Error) -> String {
+    let Ok(value) = serde_json::from_str::<Value>(text) else {
+        return match text.trim() {
+            "" => "it is empty".to_owned(),
+            _ => format!("it is no JSON: {error}"),
+        };
+    };
+    let has_neither = value.get("images").or_else(|| value.get("builds")).is_none();
+    if has_neither {
+        return "it has neither `images` nor `builds`".to_owned();
+    }
+    if let Some(images) = value.get("images").and_then(Value::as_object) {
+        let wrong = images.iter().find_map(|(name, image)| {
+            let image = image.as_str().unwrap_or_default();
+            pair(&format!("{name}={image}")).is_none().then(|| format!("`{name}: {image}`"))
+        });
+        if let Some(wrong) = wrong {
+            return format!("{wrong} is no name of an image with its reference");
+        }
+    }
+    "`images` is a map of references by name, `builds` a list of `imageName` and `tag`".to_owned()
 }
 
 /// Either of the two says it all.
@@ -153,9 +188,23 @@ mod tests {
 
     #[test]
     fn anything_else_names_the_file() {
-        for text in ["", "{}", "[]", "{\"images\": {\"API\": \"api\"}}", "a\nb"] {
+        for (text, why) in [
+            ("", "it is empty"),
+            ("{}", "it has neither `images` nor `builds`"),
+            ("[]", "it has neither `images` nor `builds`"),
+            (
+                "{\"images\": {\"API\": \"api\"}}",
+                "`API: api` is no name of an image with its reference",
+            ),
+            (
+                "{\"builds\": {}}",
+                "`images` is a map of references by name, `builds` a list of `imageName` and `tag`",
+            ),
+            ("a\nb", "it is no JSON: expected value at line 1 column 1"),
+        ] {
             let failure = parse(text, "images.json").unwrap_err();
             assert_eq!(failure.what, "`images.json` is no list of images", "{text:?}");
+            assert_eq!(failure.why, [why], "{text:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::build;
-use crate::model::{ArtifactName, Paths, Project, WorkloadRef};
+use crate::model::{ArtifactName, LogFilter, Paths, Project, WorkloadRef};
 use crate::observe;
 use crate::observe::{LogStart, LogTail, Scene};
 use crate::report::{Failure, Report, Reporter};
@@ -53,7 +53,9 @@ pub async fn logs(
         place.reporter.note("nothing that writes logs is deployed");
         return Ok(());
     }
-    let (filter, start) = (&place.project.logs, start(request.since)?);
+    // Whoever asks for logs wants them, whatever the loop shows by itself.
+    let filter = &LogFilter { off: false, ..place.project.logs.clone() };
+    let start = start(request.since)?;
     let told = async {
         if request.follow {
             let tail = LogTail::start(&scene, workloads, filter, start, &place.reporter);

@@ -20,8 +20,8 @@ pub use config::{ClusterFlags, Init, effective as config, init, schema};
 pub use delete::{DeleteRequest, delete};
 pub use doctor::doctor;
 pub use images::{
-    by_template as images_by, pair as image_pair, parse as parse_images, report as images_report,
-    to_json as images_json,
+    by_template as images_by, check_template, pair as image_pair, parse as parse_images,
+    report as images_report, to_json as images_json,
 };
 pub use logs::{LogsRequest, build_log, logs};
 pub use standing::Place;

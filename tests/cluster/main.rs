@@ -19,6 +19,7 @@ mod cleanup;
 mod drift;
 mod failures;
 mod fast;
+mod flags;
 mod frontend;
 mod hello;
 mod killed;

@@ -7,6 +7,31 @@ use insta::assert_snapshot;
 use super::place::{Place, hello, is_filled};
 
 #[test]
+fn help_fits_into_a_narrow_terminal() {
+    let ended = Place::new().variable("COLUMNS", "40").wharf(&["--help"]);
+    let list = ended.stdout.split("\nOptions:").next().unwrap();
+    let sentences = list.lines().skip_while(|line| *line != "The loop:");
+    let wide: Vec<&str> = sentences.filter(|line| line.chars().count() > 40).collect();
+    assert_eq!(wide, [""; 0]);
+    assert!(list.contains("\n               every save; take it"), "{list}");
+}
+
+#[test]
+fn a_template_that_is_none_is_refused_before_anything_is_built() {
+    // Docker would be missed first.
+    let ended = hello().wharf(&["build", "-o", "{{.bad"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{}", ended.stderr);
+    assert!(ended.stderr.contains("the template cannot be used"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_switch_is_not_mistaken_for_a_name() {
+    let ended = hello().wharf(&["dev", "--cleanup", "false"]);
+    assert_eq!(ended.code, 2);
+    assert_eq!(ended.stderr, "error: `--cleanup false` is written with `=`: `--cleanup=false`\n");
+}
+
+#[test]
 fn help_lists_every_command_in_sections() {
     let ended = Place::new().wharf(&["--help"]);
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));

@@ -81,6 +81,31 @@ fn the_named_file_and_folder_count_for_names() {
 }
 
 #[test]
+fn what_was_typed_before_counts_as_the_command_will_read_it() {
+    let place = || {
+        hello().file("other/wharf.yaml", "images:\n  web: {context: ..}\n").file(
+            "wharf.yaml",
+            "images:\n  api: {args: {V: \"${NOT_SET}\"}, secrets: [{id: a, file: gone}]}\n\
+             profiles:\n  ci: {images: {cache: {context: gone}}}\n  fast: {}\n",
+        )
+    };
+    let names = |words: &[&str]| -> Vec<String> {
+        offered(place(), words).into_iter().filter(|word| !word.starts_with('-')).collect()
+    };
+    assert_eq!(names(&["wharf", "dev", ""]), ["api"]);
+    assert_eq!(names(&["wharf", "logs", "-f", ""]), ["api"]);
+    assert_eq!(names(&["wharf", "dev", "-p", "ci", ""]), ["api", "cache"]);
+    assert_eq!(names(&["wharf", "dev", "-pci", ""]), ["api", "cache"]);
+    assert_eq!(names(&["wharf", "-Cother", "build", ""]), ["web"]);
+    assert_eq!(names(&["wharf", "build", "-fother/wharf.yaml", ""]), ["web"]);
+    assert_eq!(names(&["wharf", "dev", "-p", ""]), ["ci", "fast"]);
+    let skaffold = "apiVersion: skaffold/v4beta13\nkind: Config\nmetadata: {name: one}\n---\n\
+                    apiVersion: skaffold/v4beta13\nkind: Config\nmetadata: {name: two}\n";
+    let place = Place::new().file("skaffold.yaml", skaffold);
+    assert_eq!(offered(place, &["wharf", "dev", "-m", ""]), ["one", "two"]);
+}
+
+#[test]
 fn a_broken_configuration_offers_nothing_and_says_nothing() {
     let place = Place::new().file("wharf.yaml", "images: [");
     assert_eq!(offered(place, &["wharf", "build", "a"]), [""; 0]);

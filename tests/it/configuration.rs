@@ -55,6 +55,93 @@ fn passwords_in_urls_are_starred_out() {
     );
 }
 
+/// A line of `wharf config` without what aligns it.
+fn lines_with(text: &str, part: &str) -> Vec<String> {
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    text.lines().filter(|line| line.contains(part)).map(words).collect()
+}
+
+#[test]
+fn secrets_are_starred_out_wherever_they_stand() {
+    let text = "
+images:
+  hello: {}
+  made:
+    command: make TOKEN=s3cr3t
+    inputs: [app]
+    env: {NPM_TOKEN: s3cr3t, MODE: \"${PLAIN}\"}
+    hooks:
+      before: [{command: [curl, -H, \"Authorization: Bearer s3cr3t\", --password, s3cr3t, -v]}]
+releases:
+  hello:
+    chart: chart
+    flags: [\"--password=s3cr3t\", --devel]
+    imageValues: {image.pullToken: \"{{.IMAGE_REPO_hello}}s3cr3t\"}
+manifests:
+  db:
+    files: app
+    setters: {api-key: s3cr3t}
+    functions: [{name: set-labels, with: {token: s3cr3t}}]
+registry: \"registry.example/${MY_SECRET}\"
+";
+    let place =
+        hello().variable("MY_SECRET", "s3cr3t").variable("PLAIN", "seen").file("wharf.yaml", text);
+    for arguments in [&["config"][..], &["config", "--json"]] {
+        let ended = place.wharf(arguments);
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        assert!(!format!("{ended:?}").contains("s3cr3t"), "{}", ended.stdout);
+        for word in ["make TOKEN=***", "Authorization: ***", "--password=***", "--devel", "seen"] {
+            assert!(ended.stdout.contains(word), "{word}: {}", ended.stdout);
+        }
+    }
+}
+
+#[test]
+fn every_value_says_where_it_came_from() {
+    let text = "\
+images:
+  base: {context: base}
+  api: {context: api, needs: [zip]}
+  zip: {context: api}
+manifests: {db: app, cache: [app]}
+registry: r.example/x
+profiles:
+  ci: {registry: null}
+";
+    let place = hello()
+        .file("base/Dockerfile", "FROM scratch\n")
+        .file("api/Dockerfile", "FROM base\n")
+        .file("wharf.yaml", text);
+    let shown = place.wharf(&["config", "-p", "ci"]);
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    let shown = shown.stdout;
+    let from = |part: &str| lines_with(&shown, part);
+    assert_eq!(from("- app"), ["- app # wharf.yaml:5", "- app # wharf.yaml:5"]);
+    assert_eq!(from("- base"), ["- base # inferred: api/Dockerfile"; 2]);
+    assert_eq!(from("- zip"), ["- zip # wharf.yaml:3"]);
+    assert_eq!(from("registry"), ["registry: null # wharf.yaml:8, profile ci"]);
+    // What nobody gave is shown as well.
+    for key in ["hooks: {}", "tag: null", "setters: {}", "functions: []", "imageRules: []"] {
+        assert!(!from(key).is_empty(), "{key}: {shown}");
+    }
+
+    let told = place.wharf(&["config", "--json", "-p", "ci"]).stdout;
+    let mut told =
+        told.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let data = told.rfind(|told| told["report"] == "data").unwrap()["data"].clone();
+    let from = &data["provenance"];
+    let file =
+        |line| serde_json::json!({"file": "wharf.yaml", "line": line, "profile": null, "env": []});
+    assert_eq!(from["/images/base/context"], file(2));
+    assert_eq!(from["/manifests/db/files/0"], file(5));
+    assert_eq!(from["/images/api/needs/0"], serde_json::json!({"inferred": "api/Dockerfile"}));
+    assert_eq!(from["/registry"]["profile"], "ci");
+    assert_eq!(from.get("/images/base/target"), None);
+    for pointer in from.as_object().unwrap().keys() {
+        assert!(data.pointer(pointer).is_some(), "{pointer} leads nowhere");
+    }
+}
+
 #[test]
 fn a_typo_is_shown_in_its_place() {
     let ended = hello().file("wharf.yaml", "images:\n  hello:\n    contxt: .\n").wharf(&["config"]);

@@ -4,6 +4,7 @@
 //! - `arguments`: what is asked for and refused before anything is done
 //! - `completions`: what shells are told
 //! - `configuration`: `config`, `init`, `schema`
+//! - `guard`: children that are led to no other cluster
 //! - `looking`: `doctor`, `status`, `logs`
 //! - `made_up`: projects of many shapes, without a file and with the one that `init` writes
 //! - `shells`: completion in real shells
@@ -14,6 +15,7 @@
 mod arguments;
 mod completions;
 mod configuration;
+mod guard;
 mod looking;
 mod made_up;
 mod place;

@@ -67,6 +67,11 @@ impl Place {
         self.folder.path().join("project")
     }
 
+    /// Where its programs are.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.folder.path().join("bin")
+    }
+
     /// The text of one of the project's files.
     pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.project().join(name)).unwrap()

@@ -189,7 +189,7 @@ pub(super) fn project(project: &Project, defaults: Defaults) -> Vec<(String, Pie
             ReleaseSource::Helm(source) => helm.push((name, writer.helm(release, source))),
             ReleaseSource::Manifests(ManifestSource::Kustomize(source)) => {
                 let mut own = vec![("path".to_owned(), writer.path(&source.folder))];
-                rare(&mut own, "flags", texts(&source.flags));
+                writer.list(&mut own, "flags", texts(&source.flags));
                 kustomize.push((name, writer.plain(release, own)));
             }
             ReleaseSource::Manifests(ManifestSource::Files(files)) => {
@@ -336,14 +336,14 @@ impl Writer<'_> {
                 out.push(("inputs".to_owned(), texts(&command.inputs)));
                 self.list(&mut out, "ignore", texts(&command.ignore));
                 let env = command.env.iter().map(|(name, value)| (name.clone(), text(value)));
-                rare(&mut out, "env", Piece::Map(env.collect()));
+                self.map(&mut out, "env", env.collect());
             }
         }
         let platform = artifact.platform.as_ref().map(|platform| text(&platform.to_string()));
         self.optional(&mut out, "platform", platform);
         self.list(&mut out, "needs", texts(&needs));
         let tag = artifact.also_tagged.as_ref().map(|tag| text(&tag.to_string()));
-        out.extend(tag.map(|tag| ("tag".to_owned(), tag)));
+        self.optional(&mut out, "tag", tag);
         self.hooks(&mut out, &artifact.hooks);
         Piece::Map(out)
     }
@@ -404,8 +404,8 @@ impl Writer<'_> {
         self.map(&mut out, "set", set.collect());
         let values =
             source.image_values.iter().map(|(key, value)| (key.clone(), text(&value.to_string())));
-        rare(&mut out, "imageValues", Piece::Map(values.collect()));
-        rare(&mut out, "flags", texts(&source.flags));
+        self.map(&mut out, "imageValues", values.collect());
+        self.list(&mut out, "flags", texts(&source.flags));
         self.common(&mut out, release);
         self.switch(&mut out, "rollbackOnFailure", source.rollback_on_failure);
         self.switch(&mut out, "skipCrds", source.skip_crds);
@@ -432,7 +432,31 @@ impl Writer<'_> {
         self.hooks(out, &release.hooks);
         let after: Vec<String> = release.after.iter().map(ToString::to_string).collect();
         self.list(out, "after", texts(&after));
-        alterations(out, &release.alterations);
+        self.alterations(out, release);
+    }
+
+    /// What is done to what a release renders to.
+    fn alterations(&self, out: &mut Vec<(String, Piece)>, release: &Release) {
+        let Alterations { setters, functions, images } = &release.alterations;
+        let pairs = |pairs: &BTreeMap<String, String>| -> Vec<(String, Piece)> {
+            pairs.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+        };
+        // A chart has values instead.
+        if !matches!(release.source, ReleaseSource::Helm(_)) || !setters.is_empty() {
+            self.map(out, "setters", pairs(setters));
+        }
+        let functions = functions.iter().map(|function| {
+            let mut one = vec![("name".to_owned(), text(function.kind.name()))];
+            rare(&mut one, "with", Piece::Map(pairs(&function.with)));
+            Piece::Map(one)
+        });
+        self.list(out, "functions", Piece::List(functions.collect()));
+        let rules = images.iter().map(|rule| {
+            let mut one = vec![("kind".to_owned(), text(&rule.kind))];
+            rare(&mut one, "paths", texts(&rule.paths));
+            Piece::Map(one)
+        });
+        self.list(out, "imageRules", Piece::List(rules.collect()));
     }
 
     fn hooks(&self, out: &mut Vec<(String, Piece)>, hooks: &Hooks) {
@@ -440,7 +464,7 @@ impl Writer<'_> {
         let mut both = vec![];
         rare(&mut both, "before", all(&hooks.before));
         rare(&mut both, "after", all(&hooks.after));
-        rare(out, "hooks", Piece::Map(both));
+        self.map(out, "hooks", both);
     }
 
     fn hook(&self, hook: &Hook) -> Piece {
@@ -507,26 +531,6 @@ impl Writer<'_> {
 }
 
 /// Adds what few projects have: only where it is given, so that the rest is not lost in it.
-/// What is done to what a release renders to.
-fn alterations(out: &mut Vec<(String, Piece)>, alterations: &Alterations) {
-    let pairs = |pairs: &BTreeMap<String, String>| {
-        Piece::Map(pairs.iter().map(|(name, value)| (name.clone(), text(value))).collect())
-    };
-    rare(out, "setters", pairs(&alterations.setters));
-    let functions = alterations.functions.iter().map(|function| {
-        let mut one = vec![("name".to_owned(), text(function.kind.name()))];
-        rare(&mut one, "with", pairs(&function.with));
-        Piece::Map(one)
-    });
-    rare(out, "functions", Piece::List(functions.collect()));
-    let rules = alterations.images.iter().map(|rule| {
-        let mut one = vec![("kind".to_owned(), text(&rule.kind))];
-        rare(&mut one, "paths", texts(&rule.paths));
-        Piece::Map(one)
-    });
-    rare(out, "imageRules", Piece::List(rules.collect()));
-}
-
 fn rare(out: &mut Vec<(String, Piece)>, name: &str, piece: Piece) {
     if piece != Piece::List(vec![]) && piece != Piece::Map(vec![]) {
         out.push((name.to_owned(), piece));

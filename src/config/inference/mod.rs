@@ -59,15 +59,24 @@ pub(super) fn infer(listing: &Listing) -> Result<Loaded, ConfigError> {
 }
 
 fn nothing(listing: &Listing, candidates: &[Candidate], deployables: &[Deployable]) -> ConfigError {
-    let found = |what: &str, name: Option<String>| match name {
-        Some(name) => format!("found {what} `{name}`"),
-        None => format!("found no {what}"),
+    let dockerfile = match candidates.first() {
+        Some(candidate) => format!("found Dockerfile `{}`", candidate.path),
+        None => "found no Dockerfile".to_owned(),
     };
-    let dockerfile = candidates.first().map(|candidate| candidate.path.clone());
-    let deployed = deployables.first().map(|deployable| deployable.said.clone());
-    let why =
-        vec![found("Dockerfile", dockerfile), found("chart, kustomization or manifest", deployed)];
-    ConfigError::new(Problem::Nothing { folder: listing.root.clone(), why })
+    let deployed = match deployables.first() {
+        Some(Deployable { said, shape, .. }) => {
+            let sort = match shape {
+                Shape::Chart { .. } => "chart",
+                Shape::Kustomize { .. } => "kustomization",
+                Shape::Manifests { .. } => "manifests",
+            };
+            format!("found {sort} `{said}`")
+        }
+        None => "found no chart, kustomization or manifest".to_owned(),
+    };
+    let is_half = !candidates.is_empty() || !deployables.is_empty();
+    let (folder, why) = (listing.root.clone(), vec![dockerfile, deployed]);
+    ConfigError::new(Problem::Nothing { folder, why, is_half })
 }
 
 fn assemble(

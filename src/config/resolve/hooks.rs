@@ -56,6 +56,9 @@ impl Resolver<'_> {
             list(hooks).iter().map(|hook| self.hook(hook, of)).collect::<Result<Vec<_>, _>>()
         };
         let (before, after) = (all(entry.before.clone())?, all(entry.after.clone())?);
+        if before.is_empty() && after.is_empty() {
+            return Ok(Hooks::default());
+        }
         Ok(Hooks { before, after, variables: of.variables() })
     }
 

@@ -11,15 +11,20 @@ use crate::model::{
 use super::super::error::Problem;
 use super::super::forms::SshForm;
 use super::super::node::Fault;
+use super::super::provenance::Provenance;
 use super::super::read::{Named, Spanned, Text};
 use super::super::schema::{ImageEntry, SecretEntry};
 use super::hooks::HookUse;
 use super::{Must, Resolver, globs, list, refuse_cycle};
 
+/// What helps where a path is not there.
+const RELATIVE: &str = "the path is relative to the folder of `wharf.yaml`";
+
 impl Resolver<'_> {
     pub(super) fn artifacts(
         &mut self,
         images: Option<Vec<(Spanned<String>, ImageEntry)>>,
+        provenance: &mut Provenance,
     ) -> Result<BTreeMap<ArtifactName, Artifact>, Fault> {
         let images = images.unwrap_or_default();
         let mut names: BTreeMap<ArtifactName, Range<usize>> = BTreeMap::new();
@@ -39,7 +44,7 @@ impl Resolver<'_> {
         let mut needs_at = BTreeMap::new();
         let mut out = BTreeMap::new();
         for (name, entry) in images {
-            let artifact = self.artifact(&name, entry, &names, &mut needs_at)?;
+            let artifact = self.artifact(&name, entry, &names, &mut needs_at, provenance)?;
             out.insert(artifact.name.clone(), artifact);
         }
         let waits = out.iter().map(|(name, artifact): (&ArtifactName, &Artifact)| {
@@ -55,13 +60,21 @@ impl Resolver<'_> {
         entry: ImageEntry,
         names: &BTreeMap<ArtifactName, Range<usize>>,
         needs_at: &mut BTreeMap<ArtifactName, Range<usize>>,
+        provenance: &mut Provenance,
     ) -> Result<Artifact, Fault> {
         let own = ArtifactName::parse(&name.value).map_err(|error| name.fault(error.into()))?;
         let mut needs = BTreeSet::new();
+        // Sorted, they stand elsewhere than in the file.
+        let mut sources = BTreeMap::new();
+        let source = |path: &[&str]| {
+            provenance.get(&[&["images", name.value.as_str()][..], path].concat()).cloned()
+        };
         if let Some(list) = &entry.needs {
             needs_at.insert(own.clone(), list.at.clone());
-            for need in &list.value {
-                needs.insert(known_artifact(need, names)?);
+            for (index, need) in list.value.iter().enumerate() {
+                let need = known_artifact(need, names)?;
+                sources.insert(need.clone(), source(&["needs", index.to_string().as_str()]));
+                needs.insert(need);
             }
         }
         let platform = entry.platform.as_ref().map(|platform| platform.value.clone());
@@ -72,12 +85,16 @@ impl Resolver<'_> {
         } else {
             refuse_command_keys(&entry)?;
             let docker = self.docker(name, entry, names)?;
-            needs.extend(docker.contexts.values().filter_map(|context| match context {
-                NamedContext::Artifact(artifact) => Some(artifact.clone()),
-                NamedContext::Folder(_) | NamedContext::Image(_) => None,
-            }));
+            for (context, from) in &docker.contexts {
+                if let NamedContext::Artifact(need) = from {
+                    let at = || source(&["contexts", context.as_str()]);
+                    sources.entry(need.clone()).or_insert_with(at);
+                    needs.insert(need.clone());
+                }
+            }
             Builder::Docker(docker)
         };
+        provenance.list(&["images", &name.value, "needs"], sources.into_values().collect());
         Ok(Artifact { name: own, builder, needs, platform, hooks, also_tagged })
     }
 
@@ -90,7 +107,7 @@ impl Resolver<'_> {
         let context = match &entry.context {
             Some(text) => {
                 let path = self.path(&text.value);
-                self.claim(text, &path, Must::Folder, "build context", "");
+                self.claim(text, &path, Must::Folder, "build context", RELATIVE);
                 path
             }
             None => self.root.to_path_buf(),
@@ -98,8 +115,7 @@ impl Resolver<'_> {
         let dockerfile = match &entry.dockerfile {
             Some(text) => {
                 let path = self.path(&text.value);
-                let help = "the path is relative to the folder of `wharf.yaml`";
-                self.claim(text, &path, Must::File, "Dockerfile", help);
+                self.claim(text, &path, Must::File, "Dockerfile", RELATIVE);
                 path
             }
             None => {
@@ -158,7 +174,8 @@ impl Resolver<'_> {
             let source = match (&entry.value.file, &entry.value.env) {
                 (Some(file), None) => {
                     let path = self.home_path(file)?;
-                    self.claim(file, &path, Must::File, "secret's file", "");
+                    let help = "write it there, or take the secret from a variable: `env: NAME`";
+                    self.claim(file, &path, Must::File, "secret's file", help);
                     SecretSource::File(path)
                 }
                 (None, Some(env)) => SecretSource::Env(env.value.clone()),
@@ -169,7 +186,7 @@ impl Resolver<'_> {
                     }));
                 }
                 (None, None) => {
-                    return Err(entry.fault(missing("file", "file: PATH` or `env: NAME")));
+                    return Err(entry.fault(missing("file` or `env", "file: PATH` or `env: NAME")));
                 }
             };
             out.push(BuildSecret { id: id.value.clone(), source });
@@ -214,7 +231,7 @@ impl Resolver<'_> {
             ));
         }
         let path = self.path(&text.value);
-        self.claim(text, &path, Must::Folder, "build context", "");
+        self.claim(text, &path, Must::Folder, "build context", RELATIVE);
         Ok(NamedContext::Folder(path))
     }
 

@@ -3,6 +3,7 @@
 //! Pure: what must exist on disk is returned as claims, which the caller checks.
 
 mod alterations;
+mod helm_flags;
 mod hooks;
 mod images;
 mod releases;
@@ -67,7 +68,7 @@ pub(super) fn resolve(
         Some(name) => ProjectName::parse(&name.value).map_err(|error| name.fault(error.into()))?,
         None => project_name(&root),
     };
-    let artifacts = resolver.artifacts(file.images.map(|images| images.value.0))?;
+    let artifacts = resolver.artifacts(file.images.map(|images| images.value.0), provenance)?;
     let releases = resolver.releases(file.releases, file.kustomize, file.manifests, provenance)?;
     let forwards =
         session::forwards(file.forward.map_or_else(Vec::new, |list| list.value), provenance)?;

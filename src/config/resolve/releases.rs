@@ -17,6 +17,7 @@ use super::super::provenance::Provenance;
 use super::super::read::{Named, Spanned, Text};
 use super::super::schema::{KustomizeEntry, ManifestEntry, ReleaseEntry};
 use super::alterations::{Asked, alterations};
+use super::helm_flags;
 use super::hooks::HookUse;
 use super::{Must, Resolver, check_glob, derived, is_glob, list, refuse_cycle};
 
@@ -41,8 +42,8 @@ impl Resolver<'_> {
                     let release = self.kustomization(&name, entry)?;
                     all.add(&name, release, after)?;
                     // The short form `name: path`.
-                    provenance
-                        .alias(&["kustomize", &name.value], &["kustomize", &name.value, "path"]);
+                    let whole = ["kustomize", name.value.as_str()];
+                    provenance.alias_unless_known(&whole, &["kustomize", &name.value, "path"]);
                 }
             }
             Some(KustomizeForm::List(paths)) => {
@@ -64,8 +65,17 @@ impl Resolver<'_> {
             Some(ManifestForm::Named(entries)) => {
                 for (name, entry) in entries {
                     let after = entry.after.clone();
+                    let files = entry.files.as_ref().map_or(0, |files| files.value.0.len());
                     let release = self.manifests(&name, entry)?;
                     all.add(&name, release, after)?;
+                    // The short forms `name: FILE` and `name: [FILE]`.
+                    let whole = ["manifests", name.value.as_str()];
+                    for index in (0..files).map(|index| index.to_string()) {
+                        let item = [&whole[..], &["files", index.as_str()]].concat();
+                        provenance
+                            .alias_unless_known(&[&whole[..], &[index.as_str()]].concat(), &item);
+                    }
+                    provenance.alias_unless_known(&whole, &[&whole[..], &["files"]].concat());
                 }
             }
             Some(ManifestForm::List(files)) => {
@@ -150,12 +160,15 @@ impl Resolver<'_> {
             .into_iter()
             .map(|(key, Text(text))| (key.value, ImageText::parse(&text)))
             .collect();
+        let flags = list(entry.flags);
+        flags.iter().try_for_each(helm_flags::check)?;
+        let flags = flags.into_iter().map(|flag| flag.value).collect();
         let helm = HelmSource {
             chart: source,
             values,
             set,
             image_values,
-            flags: list(entry.flags).into_iter().map(|flag| flag.value).collect(),
+            flags,
             rollback_on_failure: entry.rollback_on_failure.is_some_and(|on| on.value),
             skip_crds: entry.skip_crds.is_some_and(|on| on.value),
         };

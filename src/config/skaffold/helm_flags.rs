@@ -1,9 +1,8 @@
 //! Flags for Helm: those that have a key of `wharf.yaml` are read, those that wharf sets itself are
-//! left out, the others go to Helm as they are.
+//! left out, the others go to Helm as they are, unless a release may not have them.
 
 use std::path::Path;
 
-use super::super::error::Problem;
 use super::super::node::{Fault, Node};
 use super::super::resolve::absolute;
 
@@ -21,19 +20,6 @@ const OWN: &[&str] = &[
     "--history-max",
     "--cleanup-on-fail",
     "--include-crds",
-];
-
-/// What has another place.
-const ELSEWHERE: &[(&str, &str)] = &[
-    ("--namespace", "give the release a `namespace`"),
-    ("-n", "give the release a `namespace`"),
-    ("--kube-context", "give `deploy.kubeContext`, or `--kube-context` to wharf"),
-    ("--kubeconfig", "set KUBECONFIG"),
-    ("--post-renderer", "put its change into the chart or its values"),
-    ("--post-renderer-args", "put its change into the chart or its values"),
-    ("--output", "wharf reads what Helm says"),
-    ("-o", "wharf reads what Helm says"),
-    ("--dry-run", "`wharf render` shows what would be deployed"),
 ];
 
 /// Flags that take a value in a word of its own.
@@ -61,12 +47,6 @@ const WITH_VALUE: &[&str] = &[
     "-l",
     "--burst-limit",
     "--qps",
-    "--kube-apiserver",
-    "--kube-as-user",
-    "--kube-as-group",
-    "--kube-ca-file",
-    "--kube-tls-server-name",
-    "--kube-token",
     "--repo",
     "--version",
 ];
@@ -105,12 +85,6 @@ pub(super) fn helm_flags(out: &mut Node, helm: &Node, dir: &Path) -> Result<(), 
                 }
                 flag if OWN.contains(&flag) => {}
                 flag => {
-                    if let Some((_, help)) = ELSEWHERE.iter().find(|(other, _)| *other == flag) {
-                        return Err(item.fault(Problem::Conflict {
-                            what: format!("wharf does not give Helm the flag `{flag}`"),
-                            help: (*help).to_owned(),
-                        }));
-                    }
                     let words = std::iter::once(flag.to_owned()).chain(value);
                     let words: Vec<String> = words.collect();
                     let is_there = passed.windows(words.len()).any(|window| {

@@ -49,7 +49,7 @@ use translate::Translator;
 
 pub(in crate::config) use checks::checks;
 pub(super) use modules::FILE_NAMES;
-pub(super) use templates::fill;
+pub(super) use templates::{check as check_template, fill};
 
 /// Whether `text` is a Skaffold configuration, whatever its file is called.
 pub(super) fn is_one(text: &str) -> bool {
@@ -148,7 +148,7 @@ pub(super) fn load(path: &Path, request: &ConfigRequest) -> Result<Loaded, Confi
     let mut provenance = Provenance::located(&document, &|at| sources.line(at));
     let (mut project, claims) =
         resolve::resolve(file, path, request.home.as_deref(), &mut provenance).map_err(place)?;
-    for claim in &claims {
+    for claim in claims.iter().filter(|_| !request.lenient) {
         if let Err(problem) = disk::check(claim, root) {
             let fault =
                 Fault { profile: claim.profile.clone(), ..Fault::new(problem, claim.at.clone()) };
@@ -161,7 +161,7 @@ pub(super) fn load(path: &Path, request: &ConfigRequest) -> Result<Loaded, Confi
     }
     project.config_files.extend(files);
     project.config_files.extend(dotenv::file(&request.dir));
-    let project = with_needs_of_dockerfiles(project);
+    let project = with_needs_of_dockerfiles(project, &mut provenance);
     Ok(Loaded { project, provenance, notes })
 }
 
@@ -180,6 +180,13 @@ pub(super) fn profile_names(path: &Path) -> Result<Vec<String>, ConfigError> {
         }
     }
     Ok(names)
+}
+
+/// The names of the configurations in the file at `path`.
+pub(super) fn module_names(path: &Path) -> Result<Vec<String>, ConfigError> {
+    let documents = Sources::new(path.parent().unwrap_or(Path::new("/")), None).read(path)?;
+    let names = documents.iter().filter_map(|document| document.get("metadata")?.text_of("name"));
+    Ok(names.map(str::to_owned).collect())
 }
 
 fn listed(value: Option<&String>) -> Vec<String> {

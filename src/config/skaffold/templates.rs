@@ -162,6 +162,16 @@ fn fields_of(template: &str) -> Vec<String> {
 
 /// The text of `template` for `data`, with the functions that values have, and `json`.
 pub(in crate::config) fn fill(template: &str, data: &serde_json::Value) -> Result<String, String> {
+    let filled = parsed(template).and_then(|template| template.execute_to_string(&of_json(data)));
+    filled.map_err(|error| error.to_string())
+}
+
+/// What is wrong with a template, whatever it is filled with.
+pub(in crate::config) fn check(template: &str) -> Result<(), String> {
+    parsed(template).map(drop).map_err(|error| error.to_string())
+}
+
+fn parsed(template: &str) -> Result<Template, TemplateError> {
     let none = BTreeMap::new();
     let mut functions = sprig::functions(&none);
     let json: gotmpl::ValueFunc = Arc::new(|args: &[Value]| {
@@ -169,9 +179,7 @@ pub(in crate::config) fn fill(template: &str, data: &serde_json::Value) -> Resul
         Ok(Value::String(value.to_string().into()))
     });
     functions.insert("json".to_owned(), json);
-    let template = Template::new("output").funcs(functions).parse(template);
-    let filled = template.and_then(|template| template.execute_to_string(&of_json(data)));
-    filled.map_err(|error| error.to_string())
+    Template::new("output").funcs(functions).parse(template)
 }
 
 fn of_json(value: &serde_json::Value) -> Value {

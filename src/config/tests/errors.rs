@@ -167,11 +167,11 @@ fn a_wrong_forward_shows_a_right_one() {
       |           ^^^ expected a target such as `service/web` or `deployment/api`, with a port or alone
     "#);
     assert_snapshot!(error("forward:\n  - service/web: 80800\n"), @r#"
-    expected a port such as `8080`, or local and remote port such as `8080:http`, found `80800` [wharf::config::wrong_value]
+    expected a port from 1 to 65535, or its name, found `80800` [wharf::config::wrong_value]
      --> wharf.yaml:2:18
       |
     2 |   - service/web: 80800
-      |                  ^^^^^ expected a port such as `8080`, or local and remote port such as `8080:http`
+      |                  ^^^^^ expected a port from 1 to 65535, or its name
     "#);
     assert_snapshot!(error("forward:\n  - servce/web: 80\n"), @r#"
     expected a target such as `service/web` or `deployment/api`, with a port or alone, found `servce/web` [wharf::config::wrong_value]
@@ -227,11 +227,11 @@ fn what_is_missing_is_named() {
     help: add `inputs: ["**"]`
     "#);
     assert_snapshot!(error("images:\n  api: {secrets: [{id: npmrc}]}\n"), @r#"
-    this build secret has no `file` [wharf::config::missing_key]
+    this build secret has no `file` or `env` [wharf::config::missing_key]
      --> wharf.yaml:2:19
       |
     2 |   api: {secrets: [{id: npmrc}]}
-      |                   ^^^^^^^^^^^ `file` is missing here
+      |                   ^^^^^^^^^^^ `file` or `env` is missing here
     help: add `file: PATH` or `env: NAME`
     "#);
     assert_snapshot!(error("kustomize:\n  dev: {namespace: a}\n"), @r#"
@@ -520,6 +520,7 @@ fn missing_files_are_marked_at_their_line() {
     2 |   api: {context: service/api}
       |                  ^^^^^^^^^^^ not there
     help: did you mean `services/api`?
+    help: the path is relative to the folder of `wharf.yaml`
     "#);
     assert_snapshot!(check("images:\n  api: {context: services/apo}\n"), @r#"
     the build context `services/apo` does not exist [wharf::config::missing_path]
@@ -528,6 +529,7 @@ fn missing_files_are_marked_at_their_line() {
     2 |   api: {context: services/apo}
       |                  ^^^^^^^^^^^^ not there
     help: did you mean `services/api`?
+    help: the path is relative to the folder of `wharf.yaml`
     "#);
     assert_snapshot!(check("images:\n  api: {context: empty}\n"), @r#"
     the Dockerfile `empty/Dockerfile` does not exist [wharf::config::missing_path]

@@ -283,7 +283,7 @@ fn one_half_is_not_enough() {
     assert_snapshot!(inferred(&[("k8s/app.yaml", &deployment("api", "api"))]), @r#"
     there is no `wharf.yaml` in `/shop`, and nothing there to infer one from [wharf::config::nothing_found]
     why: found no Dockerfile
-    why: found chart, kustomization or manifest `k8s/*.yaml`
+    why: found manifests `k8s/*.yaml`
     help: run wharf in a folder with a Dockerfile and a Helm chart, kustomization or manifests, or name the configuration with `-f FILE`
     "#);
 }

@@ -57,6 +57,8 @@ profiles:
         addHosts: []                         # default
         platform: null                       # default
         needs: []                            # default
+        tag: null                            # default
+        hooks: {}                            # default
 
     releases:
       shop:
@@ -66,22 +68,32 @@ profiles:
           auth:
             password: "***"                  # wharf.yaml:8
           replicas: 2                        # wharf.yaml:8
+        imageValues: {}                      # default
+        flags: []                            # default
         namespace: null                      # default
         wait:
           ready: true                        # default
           timeout: "10m"                     # default
+        hooks: {}                            # default
         after: []                            # default
+        functions: []                        # default
+        imageRules: []                       # default
         rollbackOnFailure: false             # default
         skipCrds: false                      # default
 
     kustomize:
       deploy-dev:
         path: deploy/dev                     # wharf.yaml:9
+        flags: []                            # default
         namespace: null                      # default
         wait:
           ready: true                        # default
           timeout: "10m"                     # default
+        hooks: {}                            # default
         after: []                            # default
+        setters: {}                          # default
+        functions: []                        # default
+        imageRules: []                       # default
 
     manifests: {}                            # default
 
