@@ -109,13 +109,19 @@ fn each_flag_does_what_it_says() {
     assert!(!doctor.iter().any(|report| report["name"] == "helm"), "no release is Helm's");
 
     project.edit("wharf.yaml", "logs: false\n", "");
+    project.write("Dockerfile", &dockerfile(&project, "echo another"));
     let mut run = Wharf::start(&project, &["run", "--tail", "--port-forward"]);
     let port = run.port("service/flags");
     let page = format!("page of {mark}");
     wait_for("the page", || (get(port, "/")? == page).then_some(()));
-    project.write("Dockerfile", &dockerfile(&project, "echo another"));
+    let says = |report: &Value| report["report"] == "log" && report["text"] == "another";
+    wait_for("the log", || run.reports().iter().any(says).then_some(()));
     assert_eq!(run.interrupt(), Some(0), "it stays until it is told to end");
-    assert_eq!(kubectl(&["get", "deploy/flags", "-n", mark, "-o", path]), image, "and then stands");
+    let stands = kubectl(&["get", "deploy/flags", "-n", mark, "-o", path]);
+    assert!(
+        stands.starts_with("flags:") && stands != image,
+        "and what it deployed stands: {stands}"
+    );
     done(&["delete"]);
 
     let data = Project::of(
