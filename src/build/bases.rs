@@ -149,7 +149,7 @@ async fn triggers(
         let login = scope.credentials.login(image.host()).await?;
         let text = format!("pulling {pinned}, to see what it does in a build (`ONBUILD`)");
         tell(Note { about: pinned.clone(), text });
-        scope.engine.pull(&image, platform, login.as_ref()).await?;
+        scope.engine.pull(&image, Some(platform), login.as_ref()).await?;
         scope.engine.image(&by_digest).await
     };
     let read: Result<_, DockerError> = read.await;

@@ -81,6 +81,7 @@ impl Request {
 type Driver = hyper::client::conn::http1::Connection<TokioIo<Connection>, RequestBody>;
 
 /// The head of an answer, and its body as it comes.
+#[derive(Debug)]
 pub(super) struct Answer {
     pub(super) headers: HeaderMap,
     status: StatusCode,

@@ -223,7 +223,7 @@ impl Engine {
         Ok(RemoteImage { digest, platforms: platforms.collect() })
     }
 
-    /// Brings `image`, which names a digest, from its registry into the Engine.
+    /// Brings `image` from its registry into the Engine; for `platform`, or for the Engine's own.
     ///
     /// # Errors
     ///
@@ -231,13 +231,17 @@ impl Engine {
     pub async fn pull(
         &self,
         image: &ImageRef,
-        platform: &Platform,
+        platform: Option<&Platform>,
         login: Option<&Login>,
     ) -> Result<(), DockerError> {
-        let digest = image.digest().map(ToString::to_string).unwrap_or_default();
-        let [from, tag, on] =
-            [image.repository(), &digest, &platform.to_string()].map(super::http::escaped);
-        let path = format!("/images/create?fromImage={from}&tag={tag}&platform={on}");
+        let tag = image.digest().map(ToString::to_string);
+        let tag =
+            tag.unwrap_or_else(|| image.tag().map_or("latest", |tag| tag.as_str()).to_owned());
+        let [from, tag] = [image.repository(), &tag].map(super::http::escaped);
+        let mut path = format!("/images/create?fromImage={from}&tag={tag}");
+        if let Some(platform) = platform {
+            path.push_str(&format!("&platform={}", super::http::escaped(&platform.to_string())));
+        }
         let header = registry_header(login, image.host());
         let prepare = |mut request: super::http::Request| {
             request.limit = SAVE_LIMIT;
@@ -338,7 +342,7 @@ pub(super) fn refused_by_registry(
 }
 
 /// `X-Registry-Auth`: the login as the Engine wants it, an empty object where there is none.
-fn registry_header(login: Option<&Login>, host: &str) -> String {
+pub(super) fn registry_header(login: Option<&Login>, host: &str) -> String {
     let value = login.map_or_else(|| serde_json::json!({}), |login| login.for_engine(host));
     base64::engine::general_purpose::URL_SAFE.encode(value.to_string())
 }

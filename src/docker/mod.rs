@@ -24,6 +24,7 @@ mod http;
 mod id;
 mod image;
 pub mod intake;
+mod running;
 #[cfg(test)]
 mod tests;
 
@@ -39,3 +40,4 @@ pub use grpc::{Spawner, Tasks};
 pub use http::escaped;
 pub use id::random_id;
 pub use image::{EngineImage, HistoryEntry, PushNews, Pushing, RemoteImage};
+pub use running::{ContainerForm, Made};

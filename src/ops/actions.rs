@@ -12,12 +12,14 @@ use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Cluster, ClusterError, Perhaps};
+use crate::docker::ContainerForm;
 use crate::model::{
     Action, ActionContainer, ActionPlace, ArtifactName, Checks, ImageRef, ImageTest,
 };
 use crate::report::{Failure, Report, Reporter};
 use crate::tools::{ToolError, Tools};
 
+use super::containers;
 use super::jobs;
 use super::standing::Place;
 
@@ -222,36 +224,17 @@ async fn in_docker(
     let plain = |text: &str| -> String {
         text.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
     };
-    let id =
-        format!("wharf-check-{}-{}-{}", std::process::id(), plain(action), plain(&container.name));
-    let mut words = vec!["run".to_owned(), "--rm".to_owned(), "--name".to_owned(), id.clone()];
-    if let Some(network) = &request.network {
-        words.extend(["--network".to_owned(), network.clone()]);
-    }
-    for (name, value) in env_of(container, request)? {
-        words.extend(["--env".to_owned(), format!("{name}={value}")]);
-    }
-    let mut command = container.command.iter();
-    if let Some(program) = command.next() {
-        words.extend(["--entrypoint".to_owned(), program.clone()]);
-    }
-    words.push(request.image(&container.image));
-    words.extend(command.cloned());
-    words.extend(container.args.iter().cloned());
-    // One stream, in the order in which it is written.
-    let script = ["-c", "exec docker \"$@\" >&2", "docker"];
-    let ran = shown(&place.tools, &place.reporter, &container.name)
-        .args(script)
-        .args(words)
-        .time_limit(limit)
-        .cancelled_by(cancel)
-        .run()
-        .await;
-    let Err(error) = ran else { return Ok(()) };
-    // The client has ended, the container need not have.
-    let left = place.tools.command("docker").args(["rm", "--force", &id]);
-    let _ = left.time_limit(Duration::from_secs(30)).run().await;
-    Err(why(&error, limit))
+    let process = std::process::id();
+    let form = ContainerForm {
+        name: format!("wharf-check-{process}-{}-{}", plain(action), plain(&container.name)),
+        image: request.image(&container.image),
+        entrypoint: container.command.clone(),
+        args: container.args.clone(),
+        env: env_of(container, request)?,
+        network: request.network.clone(),
+    };
+    let (tools, reporter) = (&place.tools, &place.reporter);
+    containers::run(tools, reporter, &form, &container.name, limit, cancel).await
 }
 
 async fn run_test(

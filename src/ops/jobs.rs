@@ -63,6 +63,10 @@ pub(super) async fn run(
         }
     };
     let pods: Api<Pod> = Api::namespaced(cluster.client(), &namespace);
+    if cancel.is_cancelled() {
+        end_at_once(&jobs, &pods, &name).await;
+        return outcome;
+    }
     let outcome = match show(&pods, &name, wanted, reporter).await {
         Some(code) if outcome.is_err() && code != 0 => Err(format!("it ended with {code}")),
         _ => outcome,
@@ -70,6 +74,17 @@ pub(super) async fn run(
     // Its pods go with it.
     let _ = jobs.delete(&name, &DeleteParams::background()).await;
     outcome
+}
+
+/// Ends a Job that nobody waits for any more: its pods get no time to think about it.
+async fn end_at_once(jobs: &Api<Job>, pods: &Api<Pod>, name: &str) {
+    let _ = jobs.delete(name, &DeleteParams::background()).await;
+    let now = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
+    let _ = pods.delete_collection(&now, &of_job(name)).await;
+}
+
+fn of_job(name: &str) -> ListParams {
+    ListParams::default().labels(&format!("job-name={name}"))
 }
 
 /// Whether a Job has ended, and well.
@@ -85,9 +100,8 @@ fn ended(job: &Job) -> Option<bool> {
 
 /// Tells what the container wrote; its exit code, where it has one.
 async fn show(pods: &Api<Pod>, job: &str, wanted: &Wanted<'_>, reporter: &Reporter) -> Option<i32> {
-    let of_job = ListParams::default().labels(&format!("job-name={job}"));
     let mut code = None;
-    for pod in pods.list(&of_job).await.ok()?.items {
+    for pod in pods.list(&of_job(job)).await.ok()?.items {
         let name = pod.metadata.name.clone().unwrap_or_default();
         let container = wanted.container.name.clone();
         let which = LogParams { container: Some(container.clone()), ..LogParams::default() };

@@ -5,6 +5,7 @@
 
 mod actions;
 mod config;
+mod containers;
 mod delete;
 mod doctor;
 mod images;
