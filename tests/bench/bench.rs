@@ -30,7 +30,7 @@ const POLL: Duration = Duration::from_millis(10);
 const SLOW_ROUNDS: usize = 3;
 
 /// What is measured unless told otherwise.
-const ALL: &str = "first-line shop monorepo hello hello-helm4 large large-helm4 tree";
+const ALL: &str = "first-line shop monorepo hello hello-helm4 large large-helm4 tree modules";
 
 fn main() {
     // Cargo adds `--bench`.
@@ -60,6 +60,7 @@ fn main() {
             "hello-helm4" => bench.saves("hello-helm4", Image::Small, Some(&helm_4())),
             "large" => bench.saves("large", Image::Large, None),
             "large-helm4" => bench.saves("large-helm4", Image::Large, Some(&helm_4())),
+            "modules" => bench.modules(),
             other => {
                 eprintln!("there is no section `{other}`");
                 exit(2);
@@ -283,6 +284,50 @@ impl Bench {
         let teams: Vec<String> = (1..=6).map(|team| format!("team{team}")).collect();
         let releases: Vec<_> = teams.iter().map(|team| (team.as_str(), "chart")).collect();
         self.unchanged(&folder, own, plain, 2.0, &releases)
+    }
+
+    /// What a Skaffold configuration of forty modules amounts to; reading its files beside it.
+    fn modules(&self) -> Section {
+        let folder = self.root.join("modules");
+        let write = |path: &str, text: &str| {
+            let path = folder.join(path);
+            std::fs::create_dir_all(path.parent().unwrap_or(&folder))
+                .expect("a folder can be made");
+            std::fs::write(path, text).expect("a file can be written");
+        };
+        let head = "apiVersion: skaffold/v2beta29\nkind: Config\n";
+        let mut root = format!("{head}requires:\n");
+        for number in 0..40 {
+            let _ = writeln!(root, "- path: m{number}");
+            write(&format!("m{number}/Dockerfile"), "FROM busybox\n");
+            let object =
+                format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m{number}}}\n");
+            write(&format!("m{number}/k8s/one.yaml"), &object);
+            let module = format!(
+                "{head}metadata: {{name: m{number}}}\n\
+                 build: {{artifacts: [{{image: m{number}, docker: {{buildArgs: {{A: '{{{{.PATH}}}}'}}}}}}]}}\n\
+                 deploy: {{kubectl: {{manifests: [k8s/*.yaml]}}}}\n\
+                 profiles: [{{name: prod, patches: [{{path: /build/artifacts/0/image, value: p}}]}}]\n"
+            );
+            write(&format!("m{number}/skaffold.yaml"), &module);
+        }
+        write("skaffold.yaml", &root);
+        let rows = ["wharf diagnose", "cat of its files"];
+        let mut section = Section::new("modules: forty of Skaffold's", Target::Most(0.3), &rows);
+        for _ in 0..=self.rounds {
+            let mut diagnose = self.wharf(&folder, "default", &["diagnose"]);
+            let own = timed(|| drop(output(&mut diagnose)));
+            let mut cat = Command::new("sh");
+            cat.args(["-c", "cat skaffold.yaml m*/skaffold.yaml"]).current_dir(&folder);
+            let beside = timed(|| drop(output(&mut cat)));
+            // The first of each only fills the system's caches.
+            section.add(0, own);
+            section.add(1, beside);
+        }
+        for (_, seconds) in &mut section.rows {
+            seconds.remove(0);
+        }
+        section
     }
 
     /// `wharf run` where nothing changed, reading the same objects, and upgrading the same

@@ -3,7 +3,7 @@
 #   tests/bench/run.sh [ROUNDS]     10 rounds unless told; the table on stdout, the same as JSON in
 #                                   target/bench.json (WHARF_BENCH_JSON=FILE: there)
 #   WHARF_BENCH_ONLY="shop hello"   only these of: first-line shop monorepo hello hello-helm4 large
-#                                   large-helm4 tree
+#                                   large-helm4 tree modules
 # Seconds count on a machine that does nothing else.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
