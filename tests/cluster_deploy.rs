@@ -146,6 +146,8 @@ impl Bed {
             write(&chart, name, text);
         }
         let source = ReleaseSource::Helm(HelmSource {
+            packaging: wharf::model::Packaging::default(),
+            secret_values: vec![],
             chart: Chart::Path(chart),
             values: Vec::new(),
             set: BTreeMap::new(),

@@ -98,6 +98,8 @@ impl Case {
 
     fn release(&self) -> Release {
         release(ReleaseSource::Helm(HelmSource {
+            packaging: wharf::model::Packaging::default(),
+            secret_values: vec![],
             chart: Chart::Path(self.chart()),
             values: Vec::new(),
             set: self.set.clone(),

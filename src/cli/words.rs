@@ -164,14 +164,7 @@ const FLAGS: &[(&str, &str, Takes, Becomes)] = &[
     ),
     ("--status-check-selectors", "", Value, Nothing),
     ("--loud", "", Switch, Nothing),
-    (
-        "--digest-source",
-        "",
-        Value,
-        Told(
-            "images are named by the tag of their content, and by their digest once they are pushed",
-        ),
-    ),
+    ("--digest-source", "", Value, Variable("SKAFFOLD_DIGEST_SOURCE")),
     ("--set", "", Value, Variable("SKAFFOLD_SET")),
     ("--set-value-file", "", Value, Variable("SKAFFOLD_SET_VALUE_FILE")),
     ("--yaml-only", "", Switch, Nothing),
@@ -357,6 +350,20 @@ fn put(
         }
         return Ok(());
     }
+    if long == "--port-forward" {
+        return port_forward(out, value.as_deref().unwrap_or("true"));
+    }
+    if long == "--digest-source" {
+        match value.as_deref() {
+            Some("none" | "local") => {}
+            Some("remote" | "tag") => out.remarks.push(
+                "`--digest-source`: images are named by what they hold, by their digest once they \
+                 are pushed; `-i NAME=IMAGE` names another"
+                    .to_owned(),
+            ),
+            _ => return Err("`--digest-source` is `remote`, `local`, `tag` or `none`".to_owned()),
+        }
+    }
     let waits = matches!(command, Some("run" | "deploy" | "apply"));
     let records = matches!(command, Some("dev" | "run" | "build" | "deploy"));
     let is_theirs = match becomes {
@@ -406,6 +413,30 @@ fn put(
             }
         }
     }
+    Ok(())
+}
+
+/// `--port-forward=user,services`: ports that are named, and those of services besides.
+fn port_forward(out: &mut Reworded, modes: &str) -> Result<(), String> {
+    let modes: Vec<&str> = modes.split(',').map(str::trim).collect();
+    let known = ["true", "1", "user", "services", "debug", "pods", "off", "false", "0"];
+    if let Some(other) = modes.iter().find(|mode| !known.contains(mode)) {
+        return Err(format!(
+            "`--port-forward={other}`: the modes are `user`, `services`, `pods`, `debug` and `off`"
+        ));
+    }
+    if modes.iter().any(|mode| matches!(*mode, "off" | "false" | "0")) {
+        out.args.push("--port-forward=false".into());
+        return Ok(());
+    }
+    out.args.push("--port-forward".into());
+    if modes.iter().any(|mode| matches!(*mode, "pods" | "debug")) {
+        let remark = "`--port-forward`: ports of pods are opened where `portForward` names them";
+        out.remarks.push(remark.to_owned());
+    }
+    let modes = modes.iter().map(|mode| if *mode == "1" { "true" } else { mode });
+    let modes = modes.collect::<Vec<_>>().join(",");
+    out.variables.push(("SKAFFOLD_PORT_FORWARD".to_owned(), modes));
     Ok(())
 }
 
@@ -475,6 +506,17 @@ mod tests {
             pair("KUBECONFIG", "k"),
         ];
         assert_eq!(said.variables, expected);
+        let of = |line: &str| super::tests::said(line).unwrap();
+        let forward = of("wharf dev --port-forward=user,services");
+        assert_eq!(forward.variables, [pair("SKAFFOLD_PORT_FORWARD", "user,services")]);
+        assert_eq!(
+            of("wharf run --port-forward").variables,
+            [pair("SKAFFOLD_PORT_FORWARD", "true")]
+        );
+        assert_eq!(of("wharf run --port-forward=off").variables, []);
+        let none = of("wharf render --digest-source none");
+        assert_eq!(none.variables, [pair("SKAFFOLD_DIGEST_SOURCE", "none")]);
+        assert!(of("wharf render --digest-source=tag").remarks[0].contains("by what they hold"));
         let set = super::tests::said("wharf render --set a=b --set c=[d,e]").unwrap();
         assert_eq!(set.variables, [pair("SKAFFOLD_SET", "a=b\nc=[d,e]")]);
         assert_eq!(said.args.len(), 2);
@@ -506,6 +548,8 @@ mod tests {
     #[test]
     fn what_has_no_counterpart_is_answered() {
         assert!(said("wharf fix").unwrap_err().contains("any version is read as it is"));
+        assert!(said("wharf dev --port-forward=all").unwrap_err().contains("the modes are"));
+        assert!(said("wharf render --digest-source=x").unwrap_err().contains("`remote`, `local`"));
         assert!(said("wharf run --compose-file x").unwrap_err().contains("no Compose files"));
         assert!(said("wharf dev --cleanup false").unwrap_err().contains("`--cleanup=false`"));
         assert_eq!(own("wharf run -- --tail false"), "wharf run -- --tail false");

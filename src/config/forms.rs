@@ -1,5 +1,7 @@
 //! Keys of `wharf.yaml` that may be written in more than one way.
 
+use std::net::IpAddr;
+
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::model::Namespace;
@@ -59,7 +61,7 @@ impl Read for LogForm {
             Kind::Map(_) => LogEntry::read(node).map(Self::Full),
             _ => bool::read(node)
                 .map(Self::Switch)
-                .map_err(|_| node.wrong("`true`, `false` or a map with `exclude`")),
+                .map_err(|_| node.wrong("`true`, `false` or a map such as `{exclude: [NAME]}`")),
         }
     }
 }
@@ -141,6 +143,7 @@ pub(super) struct ForwardEntry {
     pub(super) port: Option<String>,
     pub(super) local: Option<u16>,
     pub(super) namespace: Option<Namespace>,
+    pub(super) address: Option<IpAddr>,
 }
 
 /// What a forward's target looks like.
@@ -163,6 +166,14 @@ const TARGETS: &[(&str, &str)] = &[
     ("daemonset", "daemonset"),
     ("daemonsets", "daemonset"),
     ("ds", "daemonset"),
+    ("replicaset", "replicaset"),
+    ("replicasets", "replicaset"),
+    ("rs", "replicaset"),
+    ("job", "job"),
+    ("jobs", "job"),
+    ("cronjob", "cronjob"),
+    ("cronjobs", "cronjob"),
+    ("cj", "cronjob"),
     ("pod", "pod"),
     ("pods", "pod"),
     ("po", "pod"),
@@ -173,7 +184,7 @@ impl Read for ForwardEntry {
         match &node.kind {
             Kind::Scalar { text, .. } => {
                 let (kind, name) = target(text).ok_or_else(|| wrong_target(node))?;
-                Ok(Self { kind, name, port: None, local: None, namespace: None })
+                Ok(Self { kind, name, port: None, local: None, namespace: None, address: None })
             }
             Kind::Map(entries) => match entries.as_slice() {
                 [(key, value)] if key.text.contains('/') => {
@@ -183,7 +194,7 @@ impl Read for ForwardEntry {
                         Fault { at: key.at.clone(), ..node.fault(problem) }
                     })?;
                     let (local, port) = ports(value)?;
-                    Ok(Self { kind, name, port, local, namespace: None })
+                    Ok(Self { kind, name, port, local, namespace: None, address: None })
                 }
                 _ => Self::full(node),
             },
@@ -230,8 +241,18 @@ impl ForwardEntry {
             port: full.port.map(|port| port.value.0),
             local: full.local.map(|local| local.value.0),
             namespace: full.namespace.map(|namespace| namespace.value),
+            address: full.address.as_ref().map(address).transpose()?.flatten(),
         })
     }
+}
+
+/// A local address; that of the loopback is the default.
+fn address(text: &Spanned<String>) -> Result<Option<IpAddr>, Fault> {
+    if matches!(text.value.as_str(), "localhost" | "127.0.0.1") {
+        return Ok(None);
+    }
+    let expected = "an IP address such as `0.0.0.0`, or `localhost`";
+    text.value.parse().map(Some).map_err(|_| text.wrong(expected))
 }
 
 /// `svc/web` as `("service", "web")`.

@@ -103,6 +103,7 @@ impl Loaded {
             cluster: ClusterChoice::default(),
             registry: None,
             insecure_registries: Vec::new(),
+            registry_names: crate::model::RegistryNames::default(),
             config_files: BTreeSet::new(),
         };
         Self { project, provenance: Provenance::default(), notes: vec![] }
@@ -211,11 +212,28 @@ pub fn check_template(template: &str) -> Result<(), String> {
 ///
 /// As [`load`] and [`infer`].
 pub fn proposal(request: &ConfigRequest) -> Result<Loaded, ConfigError> {
-    let own = skaffold::FILE_NAMES.iter().map(|name| request.dir.join(name));
-    let named = request.file.as_ref().map(|file| request.dir.join(file));
-    match named.into_iter().chain(own).find(|path| path.is_file()) {
+    match proposed_from(request) {
         Some(path) => skaffold::load(&path, request),
         None => infer(&request.dir),
+    }
+}
+
+/// The `skaffold.yaml` that a `wharf.yaml` is made from, where there is one.
+fn proposed_from(request: &ConfigRequest) -> Option<PathBuf> {
+    let own = skaffold::FILE_NAMES.iter().map(|name| request.dir.join(name));
+    let named = request.file.as_ref().map(|file| request.dir.join(file));
+    named.into_iter().chain(own).find(|path| path.is_file())
+}
+
+/// What [`proposal`] has no words for, though it was read from a file that has it.
+///
+/// # Errors
+///
+/// As [`checks`].
+pub fn left_out(request: &ConfigRequest) -> Result<Checks, ConfigError> {
+    match proposed_from(request) {
+        Some(path) => skaffold::checks(&path, request),
+        None => Ok(Checks::default()),
     }
 }
 

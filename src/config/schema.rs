@@ -37,6 +37,8 @@ keys! {
         "registry" registry: String,
         /// Registries, as `host` or `host:port`, that are spoken to without checking their certificates, and in the clear where they have none; those of this machine always are.
         "insecureRegistries" insecure_registries: Vec<Spanned<String>>,
+        /// How images are called below `registry`: `path` (the default: `gcr.io/shop/api` as `shop/api`), `flat` (`gcr_io_shop_api`) or `whole` (`gcr.io/shop/api`).
+        "registryNames" registry_names: String,
         /// Changes to all of the above by name, laid over it with `-p NAME`.
         "profiles" profiles: Named<ProfileEntry>,
     }
@@ -127,8 +129,12 @@ keys! {
         "repo" repo: String,
         /// The version of a chart from a repository or an `oci://` address.
         "version" version: Text,
+        /// Packs the chart with another version before it is installed.
+        "package" package: PackageEntry,
         /// Values files, the last one wins.
         "values" values: Vec<Spanned<String>>,
+        /// Values files over those; what is encrypted in them is decrypted by `helm secrets`.
+        "secretValues" secret_values: Vec<Spanned<String>>,
         /// Single values over those of the files; a dot in a key leads into a map.
         "set" set: Named<Anything>,
         /// Values that hold parts of an image's reference: `{image:NAME}`, `{repository:NAME}`, `{tag:NAME}`, `{digest:NAME}`.
@@ -151,6 +157,14 @@ keys! {
         "functions" functions: Vec<Spanned<FunctionEntry>>,
         /// Which images are replaced in objects of a kind; in other kinds, all are.
         "imageRules" image_rules: Vec<Spanned<ImageRuleEntry>>,
+    }
+
+    /// With what a chart is packed.
+    PackageEntry("`package`") {
+        /// The chart's version.
+        "version" version: Text,
+        /// The version of what the chart installs.
+        "appVersion" app_version: Text,
     }
 
     /// A function over the objects of a release.
@@ -223,12 +237,14 @@ keys! {
     ForwardFull("a forward") {
         /// The service that it leads to.
         "service" service: String,
-        /// The workload that it leads to, as `deployment/NAME`, `statefulset/NAME`, `daemonset/NAME` or `pod/NAME`.
+        /// The workload that it leads to, as `deployment/NAME`, `statefulset/NAME`, `daemonset/NAME`, `replicaset/NAME`, `job/NAME`, `cronjob/NAME` or `pod/NAME`.
         "workload" workload: String,
         /// The remote port, by number or name; by default the only one.
         "port" port: Text,
         /// The local port; by default the remote one, or the remote one and 8000 where that is below 1024.
         "local" local: Port,
+        /// The local address that it is open on; by default `127.0.0.1`.
+        "address" address: String,
         /// The namespace; by default the project's.
         "namespace" namespace: Namespace,
     }
@@ -237,6 +253,10 @@ keys! {
     LogEntry("`logs`") {
         /// Globs of container names that are left out.
         "exclude" exclude: Vec<Spanned<String>>,
+        /// What stands before each line: `workload` (the default), `container`, `podAndContainer`, `auto` or `none`.
+        "prefix" prefix: String,
+        /// Of lines that are JSON objects, the fields that are shown; by default such lines are shown as they are.
+        "jsonFields" json_fields: Vec<Spanned<String>>,
     }
 
     /// Which cluster is meant.
@@ -269,5 +289,7 @@ keys! {
         "registry" registry: Anything,
         /// Replaces `insecureRegistries`.
         "insecureRegistries" insecure_registries: Anything,
+        /// Replaces `registryNames`.
+        "registryNames" registry_names: Anything,
     }
 }

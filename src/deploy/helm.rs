@@ -13,7 +13,7 @@ use super::said_by_helm::{self, Circumstances};
 use super::storage::{self, HelmStatus};
 use super::{DeployError, DeployScope, Plan, PostRenderer, act};
 use crate::cluster::{Cluster, end_orphans};
-use crate::model::{Chart, HelmSource, Namespace, ReleaseName, ReleaseSource};
+use crate::model::{Chart, HelmSource, Namespace, ReleaseName, ReleaseSource, upgrade_flags};
 use crate::report::ReleaseNews;
 use crate::tools::{ToolError, Tools};
 
@@ -159,7 +159,7 @@ fn arguments(plan: &Plan, source: &HelmSource) -> Vec<String> {
     if source.skip_crds {
         add(&["--skip-crds"]);
     }
-    for flag in &source.flags {
+    for flag in upgrade_flags(&source.flags) {
         add(&[flag]);
     }
     add(&["--timeout", &format!("{}s", plan.release.wait.timeout.as_secs().max(1))]);

@@ -18,6 +18,8 @@ fn namespace() -> Namespace {
 
 fn helm_source() -> HelmSource {
     HelmSource {
+        packaging: crate::model::Packaging::default(),
+        secret_values: vec![],
         chart: Chart::Path("/chart".into()),
         values: Vec::new(),
         set: BTreeMap::new(),

@@ -1,7 +1,6 @@
 //! Containers that are run to their end: made, attached to, started, waited for, taken away.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use http::Method;
 use serde::Deserialize;

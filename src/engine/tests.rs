@@ -439,6 +439,8 @@ fn what_was_in_a_deleted_namespace_is_deployed_again() {
 fn with_chart() -> Project {
     let mut project = project();
     project.releases.get_mut(&release("shop")).unwrap().source = ReleaseSource::Helm(HelmSource {
+        packaging: crate::model::Packaging::default(),
+        secret_values: vec![],
         chart: Chart::Path("/project/chart".into()),
         values: vec![],
         set: [].into(),

@@ -66,11 +66,13 @@ pub(super) fn project() -> Project {
             namespace: None,
             port: None,
             local: Some(8080),
+            address: None,
         }],
         logs: LogFilter::default(),
         cluster: ClusterChoice::default(),
         registry: None,
         insecure_registries: Vec::new(),
+        registry_names: crate::model::RegistryNames::default(),
         config_files: BTreeSet::new(),
     }
 }
@@ -80,7 +82,9 @@ fn with_ways_back(mut project: Project) -> Project {
     project.releases.get_mut(&release("db")).unwrap().source =
         ReleaseSource::Helm(crate::model::HelmSource {
             chart: crate::model::Chart::Path("/project/chart".into()),
+            packaging: crate::model::Packaging::default(),
             values: vec![],
+            secret_values: vec![],
             set: [].into(),
             image_values: [].into(),
             flags: vec![],

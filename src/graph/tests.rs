@@ -46,6 +46,8 @@ fn project(images: &str, releases: &str) -> Project {
     });
     let releases = edges(releases).into_iter().map(|(name, after)| {
         let helm = HelmSource {
+            packaging: crate::model::Packaging::default(),
+            secret_values: vec![],
             chart: Chart::Path(Path::new("/p/charts").join(name)),
             values: vec![format!("/p/values/{name}.yaml").into()],
             set: BTreeMap::new(),
@@ -76,6 +78,7 @@ fn project(images: &str, releases: &str) -> Project {
         cluster: ClusterChoice::default(),
         registry: None,
         insecure_registries: Vec::new(),
+        registry_names: crate::model::RegistryNames::default(),
         config_files: BTreeSet::from(["/p/wharf.yaml".into()]),
     }
 }

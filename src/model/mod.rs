@@ -8,6 +8,7 @@ mod alteration;
 mod annotation;
 mod change;
 mod cluster;
+mod helm_flags;
 mod hook;
 mod image;
 mod key;
@@ -24,6 +25,7 @@ pub use alteration::{Alterations, Function, FunctionKind, ImageRule};
 pub use annotation::{annotation, hook_events};
 pub use change::ChangeSet;
 pub use cluster::{ClusterIdentity, ClusterKind, Delivery};
+pub use helm_flags::{template_flags, upgrade_flags};
 pub use hook::{Hook, HookFact, HookPlace, Hooks};
 pub use image::{ContentHash, Digest, ImageError, ImageRef, Platform, Tag};
 pub use key::Key;
@@ -34,8 +36,9 @@ pub use paths::Paths;
 pub use pattern::{GitName, ImagePart, ImageText, PatternError, TagPart, TagPattern};
 pub use project::{
     Artifact, BuildSecret, Builder, Chart, ClusterChoice, CommandBuild, DockerBuild, Forward,
-    ForwardPort, HelmSource, KustomizeSource, LogFilter, ManifestSource, NamedContext, Origin,
-    Project, Release, ReleaseSource, SecretSource, SshAgent, WaitRule,
+    ForwardPort, HelmSource, KustomizeSource, LogFilter, LogPrefix, ManifestSource, NamedContext,
+    Origin, Packaging, Project, RegistryNames, Release, ReleaseSource, SecretSource, SshAgent,
+    WaitRule,
 };
 pub use undo::{Leftover, Undo};
 

@@ -38,6 +38,9 @@ pub struct Project {
     /// Hosts, with or without a port, of registries whose certificates are not checked, and that
     /// may have none.
     pub insecure_registries: Vec<String>,
+    /// How images are called below that.
+    #[serde(default)]
+    pub registry_names: RegistryNames,
     /// Files whose change means a new `Project`.
     pub config_files: BTreeSet<PathBuf>,
 }
@@ -45,8 +48,8 @@ pub struct Project {
 impl Project {
     /// The repository that `artifact`'s images get: under the registry where there is one.
     ///
-    /// The artifact's own registry host gives way to the configured one; its path stays, so that
-    /// two images with the same last part do not collide.
+    /// By [`RegistryNames::Path`] the artifact's own registry host gives way to the configured
+    /// one; its path stays, so that two images with the same last part do not collide.
     ///
     /// # Panics
     ///
@@ -56,6 +59,14 @@ impl Project {
         let own = ImageRef::parse(artifact.as_str()).expect("an artifact's name is a repository");
         let Some(registry) = &self.registry else { return own.with_tag(tag) };
         let registry = registry.trim_end_matches('/');
+        let below = match self.registry_names {
+            RegistryNames::Path => None,
+            RegistryNames::Flat => Some(format!("{registry}/{}", flat(own.repository()))),
+            RegistryNames::Whole => Some(below_whole(registry, own.repository())),
+        };
+        if let Some(image) = below.and_then(|below| ImageRef::parse(&cut(below)).ok()) {
+            return image.with_tag(tag);
+        }
         if own.repository() == registry || own.repository().starts_with(&format!("{registry}/")) {
             return own.with_tag(tag);
         }
@@ -74,6 +85,56 @@ impl Project {
         let own = self.releases.get(release).and_then(|release| release.namespace.clone());
         own.unwrap_or_else(|| default.clone())
     }
+}
+
+/// How images are called below a registry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegistryNames {
+    /// By their path: `gcr.io/shop/api` as `REGISTRY/shop/api`.
+    #[default]
+    Path,
+    /// By their whole name in one part: `gcr.io/shop/api` as `REGISTRY/gcr_io_shop_api`, for
+    /// registries that know no deeper names.
+    Flat,
+    /// By their whole name: `gcr.io/shop/api` as `REGISTRY/gcr.io/shop/api`, host and project only
+    /// once where both begin with the same.
+    Whole,
+}
+
+impl RegistryNames {
+    /// All of them, by the names that a configuration has for them.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("path", Self::Path), ("flat", Self::Flat), ("whole", Self::Whole)];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, one)| *one == self).map_or("path", |(name, _)| name)
+    }
+}
+
+/// Longer repositories are cut, as the tool does that these names come from.
+const LONGEST_REPOSITORY: usize = 255;
+
+fn cut(mut name: String) -> String {
+    name.truncate(LONGEST_REPOSITORY);
+    name
+}
+
+fn flat(name: &str) -> String {
+    name.replace(['/', '.', '_', ':', '@'], "_")
+}
+
+fn below_whole(registry: &str, name: &str) -> String {
+    if name.starts_with(&format!("{registry}/")) {
+        return name.to_owned();
+    }
+    let (own, wanted): (Vec<&str>, Vec<&str>) =
+        (name.split('/').collect(), registry.split('/').collect());
+    let shared = own.len() > 2 && wanted.len() > 2 && own[..2] == wanted[..2];
+    let rest = if shared { &own[2..] } else { &own[..] };
+    format!("{registry}/{}", rest.join("/"))
 }
 
 /// Where a configuration came from.
@@ -247,8 +308,15 @@ pub enum ReleaseSource {
 pub struct HelmSource {
     /// The chart.
     pub chart: Chart,
+    /// What `helm package` is to write into the chart first.
+    #[serde(default, skip_serializing_if = "Packaging::is_empty")]
+    pub packaging: Packaging,
     /// `-f`, in order.
     pub values: Vec<PathBuf>,
+    /// Values files over those, which the `secrets` plugin of Helm decrypts where they are
+    /// encrypted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secret_values: Vec<PathBuf>,
     /// `set:`, as a tree of values over the files.
     pub set: BTreeMap<String, Value>,
     /// Values that are made of an image's reference, by where they belong.
@@ -259,6 +327,23 @@ pub struct HelmSource {
     pub rollback_on_failure: bool,
     /// `--skip-crds`.
     pub skip_crds: bool,
+}
+
+/// What a chart is packed with, over what its `Chart.yaml` says.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Packaging {
+    /// `--version`.
+    pub version: Option<String>,
+    /// `--app-version`.
+    pub app_version: Option<String>,
+}
+
+impl Packaging {
+    /// The chart is taken as it lies in its folder.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Where a chart comes from.
@@ -324,7 +409,7 @@ impl Default for WaitRule {
 /// One local port that leads into the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forward {
-    /// `service`, `deployment`, `statefulset`, `daemonset` or `pod`.
+    /// `service`, or a kind of workload such as `deployment`.
     pub kind: String,
     /// The object's name.
     pub name: String,
@@ -332,9 +417,12 @@ pub struct Forward {
     pub namespace: Option<Namespace>,
     /// Which of its ports; absent: its only one.
     pub port: Option<ForwardPort>,
-    /// The port on 127.0.0.1; absent: the same as the remote port where that is at least 1024,
-    /// otherwise remote port + 8000.
+    /// The local port; absent: the same as the remote port where that is at least 1024, otherwise
+    /// remote port + 8000.
     pub local: Option<u16>,
+    /// The local address; absent: 127.0.0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<std::net::IpAddr>,
 }
 
 /// A port of a service or container.
@@ -354,6 +442,46 @@ pub struct LogFilter {
     pub off: bool,
     /// Globs of container names that are left out.
     pub exclude: Vec<String>,
+    /// What stands before each line.
+    #[serde(default)]
+    pub prefix: LogPrefix,
+    /// Of a line that is a JSON object, the fields that are shown; none: the line as it is.
+    #[serde(default)]
+    pub json_fields: Vec<String>,
+}
+
+/// What stands before each line of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogPrefix {
+    /// The workload, with what tells its pods and containers apart, in columns.
+    #[default]
+    Workload,
+    /// `[CONTAINER]`.
+    Container,
+    /// `[POD CONTAINER]`.
+    PodAndContainer,
+    /// `[POD CONTAINER]`, or one of the two where both are the same.
+    Auto,
+    /// Nothing.
+    None,
+}
+
+impl LogPrefix {
+    /// All of them, by the names that a configuration has for them.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("workload", Self::Workload),
+        ("container", Self::Container),
+        ("podAndContainer", Self::PodAndContainer),
+        ("auto", Self::Auto),
+        ("none", Self::None),
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, one)| *one == self).map_or("workload", |(name, _)| name)
+    }
 }
 
 /// Which cluster is meant.

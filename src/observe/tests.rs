@@ -917,7 +917,7 @@ async fn containers_can_be_left_out_and_replicas_are_told_apart() {
         stage.fake.log(name, "api", false, "2026-11-02T10:00:01.1Z hello");
         stage.fake.log(name, "istio-proxy", false, "2026-11-02T10:00:01.1Z noise");
     }
-    let filter = LogFilter { off: false, exclude: vec!["istio-*".into()] };
+    let filter = LogFilter { exclude: vec!["istio-*".into()], ..LogFilter::default() };
     let _tail = LogTail::start(&stage.scene, all, &filter, LogStart::First, &reporter);
     let mut prefixes = BTreeSet::new();
     while prefixes.len() < 2 {

@@ -3,7 +3,7 @@
 use crate::config;
 use crate::config::ConfigRequest;
 use crate::files;
-use crate::model::{ContextName, Namespace};
+use crate::model::{Action, ContextName, Namespace};
 use crate::report::{Failure, Report, Reporter};
 
 /// The file that `wharf init` writes.
@@ -91,6 +91,9 @@ pub fn init(request: &ConfigRequest, init: Init, reporter: &Reporter) -> Result<
         failure => failure,
     })?;
     loaded.notes.iter().for_each(|note| reporter.note(note));
+    if let Some(left_out) = left_out(request) {
+        reporter.note(left_out);
+    }
     let text = config::init(&loaded.project, &loaded.provenance);
     if init == Init::Print {
         let data = text.clone().into();
@@ -103,4 +106,23 @@ pub fn init(request: &ConfigRequest, init: Init, reporter: &Reporter) -> Result<
         .map_err(|error| error.failure())?;
     reporter.note(format!("wrote {name}; look it over, then run: wharf dev"));
     Ok(())
+}
+
+/// What a `skaffold.yaml` has and a `wharf.yaml` has no keys for.
+fn left_out(request: &ConfigRequest) -> Option<String> {
+    let checks = config::left_out(request).ok()?;
+    let names = |sort: &str, actions: &[Action]| {
+        let names: Vec<String> = actions.iter().map(|one| format!("`{}`", one.name)).collect();
+        (!names.is_empty()).then(|| format!("{sort} {}", names.join(", ")))
+    };
+    let verify = names("the verifications", &checks.verify);
+    let actions = names("the custom actions", &checks.actions);
+    let both: Vec<String> = verify.into_iter().chain(actions).collect();
+    (!both.is_empty()).then(|| {
+        format!(
+            "left out, since `{FILE}` has no keys for them: {}; `wharf verify` and `wharf exec` \
+             run them with `-f skaffold.yaml`",
+            both.join(" and ")
+        )
+    })
 }

@@ -104,6 +104,24 @@ pub enum RenderError {
         /// The subcharts' names.
         names: Vec<String>,
     },
+    /// `helm package` failed.
+    #[error("chart `{}` cannot be packed", chart.display())]
+    Packing {
+        /// The chart's folder.
+        chart: PathBuf,
+        /// What Helm said.
+        #[source]
+        source: ToolError,
+    },
+    /// `helm secrets decrypt` failed.
+    #[error("values file `{}` cannot be decrypted", file.display())]
+    Decryption {
+        /// The file.
+        file: PathBuf,
+        /// What Helm said.
+        #[source]
+        source: ToolError,
+    },
     /// `Chart.lock` does not belong to `Chart.yaml`.
     #[error("`Chart.lock` of `{}` does not name {}, which `Chart.yaml` does", chart.display(), listed(names))]
     OutdatedLock {
@@ -321,6 +339,16 @@ impl RenderError {
             Self::Schema { problems, .. } => problems.iter().fold(work("schema"), Failure::because),
             Self::MissingDependencies { chart, .. } => work("missing_dependencies")
                 .help(format!("`helm dependency build {}`", chart.display())),
+            Self::Packing { source, .. } => source.explain(work("packing")),
+            Self::Decryption { source, .. } => {
+                let failure = source.explain(work("decryption"));
+                match failure.why.iter().any(|line| line.contains("unknown command")) {
+                    true => failure
+                        .because("the `secrets` plugin of Helm is not installed")
+                        .help("`helm plugin install https://github.com/jkroepke/helm-secrets`"),
+                    false => failure,
+                }
+            }
             Self::OutdatedLock { chart, .. } => {
                 work("outdated_lock").help(format!("`helm dependency update {}`", chart.display()))
             }

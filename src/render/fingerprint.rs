@@ -100,6 +100,12 @@ impl Hash {
         for file in &source.values {
             self.bytes(&read(file)?);
         }
+        for file in &source.secret_values {
+            self.bytes(&read(file)?);
+        }
+        if !source.packaging.is_empty() {
+            self.text(&serde_json::to_string(&source.packaging).unwrap_or_default());
+        }
         self.text(&canonical(&helm::plain_set(source)));
         self.text(if source.skip_crds { "skip-crds" } else { "" });
         for (key, value) in &source.image_values {

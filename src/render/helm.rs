@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::model::{
     ArtifactName, Chart, HelmSource, ImageRef, Namespace, Release, annotation, hook_events,
+    template_flags,
 };
 use crate::tools::{ToolCommand, Tools};
 
@@ -17,6 +18,7 @@ use super::helm_errors;
 use super::scope::RenderScope;
 use super::values;
 use super::yaml::{self, Document, Duplicates};
+use super::{packed, secrets};
 
 /// Rendering a chart from this disk takes well below a second; a chart of a thousand templates on
 /// a busy machine some ten.
@@ -91,7 +93,8 @@ pub(super) async fn template(
     purpose: Purpose,
 ) -> Result<String, RenderError> {
     let helm = scope.helm().await?;
-    let command = || command(scope, release, source, overlay, purpose, helm);
+    let chart = packed::chart(scope, release, source).await?;
+    let command = || command(scope, release, source, &chart, overlay, purpose, helm);
     let error = match command().run().await {
         Ok(output) => return Ok(output.text()),
         Err(error) => error,
@@ -108,6 +111,7 @@ fn command(
     scope: &RenderScope,
     release: &Release,
     source: &HelmSource,
+    chart: &Chart,
     overlay: &Value,
     purpose: Purpose,
     helm: &Helm,
@@ -117,7 +121,7 @@ fn command(
         .tools
         .command("helm")
         .args(["template", release.name.as_str()])
-        .args(chart_arguments(&source.chart))
+        .args(chart_arguments(chart))
         .args(["--namespace", namespace.as_str()]);
     for file in &source.values {
         command = command.args(["-f", &one_item(&file.to_string_lossy())]);
@@ -125,7 +129,8 @@ fn command(
     command = command.args(["-f", "-"]).stdin(overlay.to_string());
     command = command.args(template_flags(&source.flags));
     command = command.arg(if source.skip_crds { "--skip-crds" } else { "--include-crds" });
-    if let Some(version) = &scope.kube_version {
+    let says_version = source.flags.iter().any(|flag| flag.starts_with("--kube-version"));
+    if let Some(version) = scope.kube_version.as_ref().filter(|_| !says_version) {
         command = command.args(["--kube-version", version]);
     }
     if !scope.api_versions.is_empty() {
@@ -203,18 +208,29 @@ pub(super) async fn chart_files(
 pub(super) fn tree(
     files: &ChartFiles,
     source: &HelmSource,
-    images: &BTreeMap<ArtifactName, ImageRef>,
+    set: &Value,
 ) -> Result<Value, RenderError> {
     let mut tree = files.values();
     for file in &source.values {
         values::merge(&mut tree, &values_file(file)?);
     }
-    values::merge(&mut tree, &set(source, images));
+    values::merge(&mut tree, set);
     Ok(tree)
 }
 
-/// `set:` as a tree, with the values that are made of `images`.
-pub(super) fn set(source: &HelmSource, images: &BTreeMap<ArtifactName, ImageRef>) -> Value {
+/// What lies over the values files: those that are decrypted, and `set:` with the values that are
+/// made of `images`.
+pub(super) async fn set(
+    scope: &RenderScope,
+    source: &HelmSource,
+    images: &BTreeMap<ArtifactName, ImageRef>,
+) -> Result<Value, RenderError> {
+    let mut tree = secrets::values(scope, source).await?;
+    values::lay(&mut tree, &set_of(source, images));
+    Ok(tree)
+}
+
+fn set_of(source: &HelmSource, images: &BTreeMap<ArtifactName, ImageRef>) -> Value {
     let mut tree = plain_set(source);
     for (key, text) in &source.image_values {
         let text = text.filled(|name| images.get(name).cloned());
@@ -222,22 +238,6 @@ pub(super) fn set(source: &HelmSource, images: &BTreeMap<ArtifactName, ImageRef>
     }
     tree
 }
-
-/// Flags of `helm upgrade` alone, each with the number of words that it takes.
-const UPGRADE_ALONE: &[(&str, usize)] = &[
-    ("--force", 1),
-    ("--force-replace", 1),
-    ("--force-conflicts", 1),
-    ("--cleanup-on-fail", 1),
-    ("--reset-values", 1),
-    ("--reuse-values", 1),
-    ("--reset-then-reuse-values", 1),
-    ("--history-max", 2),
-    ("--install", 1),
-    ("-i", 1),
-    ("--take-ownership", 1),
-    ("--hide-secret", 1),
-];
 
 /// Flags by which a chart is fetched, each with the number of words that it takes.
 const FETCHING: &[(&str, usize)] = &[
@@ -269,23 +269,6 @@ fn pull_flags(flags: &[String]) -> Vec<&str> {
     out
 }
 
-/// What of a release's flags `helm template` takes, too.
-fn template_flags(flags: &[String]) -> Vec<&str> {
-    let mut out = Vec::new();
-    let mut rest = flags.iter();
-    while let Some(flag) = rest.next() {
-        let name = flag.split('=').next().unwrap_or_default();
-        match UPGRADE_ALONE.iter().find(|(known, _)| *known == name) {
-            Some((_, 2)) if !flag.contains('=') => {
-                rest.next();
-            }
-            Some(_) => {}
-            None => out.push(flag.as_str()),
-        }
-    }
-    out
-}
-
 /// What of `set:` says nothing of images.
 pub(super) fn plain_set(source: &HelmSource) -> Value {
     Value::Object(source.set.iter().map(|(key, value)| (key.clone(), value.clone())).collect())
@@ -294,9 +277,13 @@ pub(super) fn plain_set(source: &HelmSource) -> Value {
 fn values_file(file: &Path) -> Result<Value, RenderError> {
     let bytes = std::fs::read(file)
         .map_err(|source| RenderError::Unreadable { path: file.to_owned(), source })?;
-    let text = String::from_utf8_lossy(&bytes);
-    let value = yaml::parse(&text, Duplicates::LastCounts)
-        .map_err(|problem| RenderError::yaml(file, &text, problem))?;
+    values_of(file, &String::from_utf8_lossy(&bytes))
+}
+
+/// The values in the `text` of `file`.
+pub(super) fn values_of(file: &Path, text: &str) -> Result<Value, RenderError> {
+    let value = yaml::parse(text, Duplicates::LastCounts)
+        .map_err(|problem| RenderError::yaml(file, text, problem))?;
     Ok(if value.is_object() { value } else { Value::Object(Map::new()) })
 }
 

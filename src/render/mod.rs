@@ -24,12 +24,14 @@ mod kinds;
 mod kustomize;
 mod manifests;
 mod marks;
+mod packed;
 mod post_renderer;
 mod range;
 mod release;
 mod replace;
 mod scope;
 mod search;
+mod secrets;
 mod setters;
 mod snippet;
 #[cfg(test)]

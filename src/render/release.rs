@@ -20,7 +20,7 @@ use super::images::Targets;
 use super::scope::RenderScope;
 use super::search::{self, Answer, Digests, Question};
 use super::yaml::{self, Document};
-use super::{functions, kustomize, manifests, replace, setters, watched};
+use super::{functions, kustomize, manifests, packed, replace, setters, watched};
 
 /// Which of the project's images a release uses, and how each gets its reference.
 ///
@@ -54,6 +54,8 @@ pub struct Rendered {
     pub crds: Vec<Value>,
     /// For Helm: a tree of values to pass with `-f` after the person's own files.
     pub values: Option<Value>,
+    /// For Helm: the chart, where it is not the one that the release names.
+    pub chart: Option<Chart>,
     /// For Helm: whether it needs [`super::post_renderer()`] with [`Self::images`].
     pub post_render: bool,
     /// The project's images in it, as they appear: with a digest only where the chart bears one.
@@ -93,7 +95,7 @@ pub async fn uses(
             return Ok(Shape { uses, plain, ..Shape::default() });
         }
     };
-    let set = helm::set(source, images);
+    let set = helm::set(scope, source, images).await?;
     let text = helm::template(scope, release, source, &set, Purpose::Deploy).await;
     let parts = match &text {
         Ok(text) => Ok(helm::parts(text, release)?),
@@ -109,7 +111,7 @@ pub async fn uses(
         return Ok(Shape { plain, ..Shape::default() });
     }
     let files = helm::chart_files(scope, release, source).await?;
-    let tree = helm::tree(&files, source, images)?;
+    let tree = helm::tree(&files, source, &set)?;
     let mentioned = files.mentioned();
     let question = Question { tree: &tree, set: &set, mentioned: &mentioned, targets: &targets };
     let render = |overlay: Value| -> futures::future::BoxFuture<'_, _> {
@@ -166,6 +168,12 @@ pub async fn render(
             (parts, None, targets_of(release, images))
         }
     };
+    let chart = match &release.source {
+        ReleaseSource::Helm(source) if !source.packaging.is_empty() => {
+            Some(packed::chart(scope, release, source).await?)
+        }
+        _ => None,
+    };
     let is_helm = values.is_some();
     let changes_hooks = !is_helm || scope.helm().await?.post_renders_hooks();
     if !changes_hooks {
@@ -201,6 +209,7 @@ pub async fn render(
         hooks,
         crds,
         values,
+        chart,
         post_render: is_helm && (corrected || !release.alterations.functions.is_empty()),
         images,
         places,
@@ -263,7 +272,7 @@ async fn helm_parts(
     plain: Option<&Plain>,
     images: &BTreeMap<ArtifactName, ImageRef>,
 ) -> Result<(Parts, Option<Value>, Targets), RenderError> {
-    let set = helm::set(source, images);
+    let set = helm::set(scope, source, images).await?;
     let assignments = &shape.answer.assignments;
     let overlay =
         |targets, digests| search::overlay(&set, &shape.tree, assignments, targets, digests);

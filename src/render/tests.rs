@@ -614,6 +614,8 @@ fn releases(root: &Path) -> Vec<crate::model::Release> {
     };
     vec![
         one(ReleaseSource::Helm(HelmSource {
+            packaging: crate::model::Packaging::default(),
+            secret_values: vec![],
             chart: Chart::Path(root.join("chart")),
             values: vec![root.join("values.yaml")],
             set: BTreeMap::new(),

@@ -150,6 +150,23 @@ pub(super) fn merge(base: &mut Value, over: &Value) {
     }
 }
 
+/// Lays `over` on `base`, which itself lies over something: as [`merge`], with `null` kept, since
+/// it has yet to take a key away there.
+pub(super) fn lay(base: &mut Value, over: &Value) {
+    let (Value::Object(base), Value::Object(over)) = (&mut *base, over) else {
+        over.clone_into(base);
+        return;
+    };
+    for (key, value) in over {
+        match base.get_mut(key) {
+            Some(below) if below.is_object() && value.is_object() => lay(below, value),
+            _ => {
+                base.insert(key.clone(), value.clone());
+            }
+        }
+    }
+}
+
 /// Puts `value` at `path` of `overlay`, which lies over `base`.
 ///
 /// Helm replaces lists as a whole, so a list on the way is taken over from `base` first.

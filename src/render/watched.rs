@@ -19,7 +19,7 @@ pub fn watched(release: &Release) -> Vec<PathBuf> {
             if let Chart::Path(path) = &source.chart {
                 chart(path, 0, &mut found);
             }
-            found.extend(source.values.iter().cloned());
+            found.extend(source.values.iter().chain(&source.secret_values).cloned());
         }
         ReleaseSource::Manifests(ManifestSource::Kustomize(source)) => {
             let folder = &source.folder;

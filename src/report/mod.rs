@@ -382,6 +382,9 @@ pub struct LogLine {
     pub stamp: String,
     /// The line without its end; bytes that are no UTF-8 are replaced.
     pub text: String,
+    /// What stands before the line in place of the three above, where the configuration says so;
+    /// empty: nothing.
+    pub prefix: Option<String>,
     /// Not the container's: a remark about the stream, such as lost lines.
     pub remark: bool,
 }

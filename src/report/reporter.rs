@@ -115,6 +115,7 @@ mod tests {
             workload: "api".into(),
             replica: None,
             container: None,
+            prefix: None,
             stamp: String::new(),
             text: text.into(),
             remark: false,

@@ -612,10 +612,10 @@ fn each_report_is_one_json_object() {
     {"report":"changed","paths":["README.md"],"count":1,"ignored":true}
     {"report":"forward","target":"service/web","news":"closed"}
     {"report":"trace","text":"DEBUG wharf::docker: connected"}
-    {"report":"log","workload":"web","replica":null,"container":null,"stamp":"2026-11-21T10:00:00.000000001Z","text":"10.244.0.7 GET /cart 200","remark":false}
-    {"report":"log","workload":"web","replica":"x2kqz","container":null,"stamp":"2026-11-21T10:00:00.000000001Z","text":"\u001b[32mready\u001b[0m","remark":false}
-    {"report":"log","workload":"web","replica":null,"container":"proxy","stamp":"2026-11-21T10:00:00.000000001Z","text":"listening","remark":false}
-    {"report":"log","workload":"web","replica":null,"container":null,"stamp":"2026-11-21T10:00:00.000000001Z","text":"3 lines were lost: kubelet had dropped them","remark":true}
+    {"report":"log","workload":"web","replica":null,"container":null,"stamp":"2026-11-21T10:00:00.000000001Z","text":"10.244.0.7 GET /cart 200","prefix":null,"remark":false}
+    {"report":"log","workload":"web","replica":"x2kqz","container":null,"stamp":"2026-11-21T10:00:00.000000001Z","text":"\u001b[32mready\u001b[0m","prefix":null,"remark":false}
+    {"report":"log","workload":"web","replica":null,"container":"proxy","stamp":"2026-11-21T10:00:00.000000001Z","text":"listening","prefix":null,"remark":false}
+    {"report":"log","workload":"web","replica":null,"container":null,"stamp":"2026-11-21T10:00:00.000000001Z","text":"3 lines were lost: kubelet had dropped them","prefix":null,"remark":true}
     {"report":"data","what":"images","data":{"images":{"api":"api:1f3c"}}}
     {"report":"check","name":"docker","state":"ok","what":"Engine 20.10.24","help":[]}
     {"report":"check","name":"helm","state":"fail","what":"it is not on the PATH","help":["install Helm 3 or 4"]}

@@ -86,6 +86,7 @@ async fn a_forward_holds_connections_through_a_rollout_and_answers_half_closed_c
             namespace: None,
             port: None,
             local: Some(0),
+            address: None,
         };
         place.settle(&[server("one"), service], 60).await.unwrap();
         let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter, None)
@@ -135,7 +136,7 @@ async fn a_forward_goes_to_a_new_pod_as_soon_as_it_answers() {
             name: "web".into(),
             namespace: None,
             port,
-            local: Some(0),
+            local: Some(0), address: None,
         };
         let slow = |version: &str, probe: Value| {
             let mut server = server(version);
@@ -193,7 +194,7 @@ async fn a_port_that_nothing_listens_on_is_told_once() {
         place.settle(&[deployment("api", 1, shell("sleep 3600"))], 60).await.unwrap();
         let (reporter, mut reports) = Reporter::channel();
         let port = Some(ForwardPort::Number(9999));
-        let forward = Forward { kind: "deployment".into(), name: "api".into(), namespace: None, port, local: Some(0) };
+        let forward = Forward { kind: "deployment".into(), name: "api".into(), namespace: None, port, local: Some(0), address: None };
         let open = observe::open_forward(&place.scene, &forward, &place.namespace, &reporter, None).await.unwrap();
         for _ in 0..2 {
             let end = ask(open.local(), "/").await.read(&mut [0]).await;
@@ -249,6 +250,7 @@ async fn open(place: &Place, name: &str, reporter: &Reporter) -> OpenForward {
         namespace: None,
         port: None,
         local: Some(0),
+        address: None,
     };
     observe::open_forward(&place.scene, &forward, &place.namespace, reporter, None).await.unwrap()
 }

@@ -45,6 +45,9 @@ const FILES: &[(&str, &str)] = &[
     ("k8s/web.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n"),
     ("more/one.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n"),
     ("more/notes.md", "no manifest\n"),
+    ("more/odd.tmpl", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: odd}\n"),
+    ("services/two.yaml", SERVICES),
+    ("deep/in/it.yml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: it}\n"),
     ("overlay/kustomization.yaml", "resources: []\n"),
     ("other/kustomization.yml", "resources: []\n"),
     ("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 0.1.0\n"),
@@ -57,6 +60,11 @@ const FILES: &[(&str, &str)] = &[
     ("both/skaffold.yml", BOTH),
     ("both/k8s/both.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: both}\n"),
 ];
+
+const SERVICES: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: web}\n\
+                        spec: {ports: [{port: 8080}, {port: 443}]}\n---\n\
+                        apiVersion: v1\nkind: Service\nmetadata: {name: api}\n\
+                        spec: {ports: [{port: 8080}]}\n";
 
 const LIB: &str = "apiVersion: skaffold/v4beta11\nkind: Config\nmetadata: {name: lib}\n\
                    build: {artifacts: [{image: lib}]}\nmanifests: {rawYaml: [k8s/*.yaml]}\n\

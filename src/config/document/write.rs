@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::model::{
     Alterations, Artifact, Builder, Chart, DockerBuild, Forward, ForwardPort, HelmSource, Hook,
-    HookPlace, Hooks, ManifestSource, NamedContext, Project, Release, ReleaseSource, SecretSource,
-    WaitRule,
+    HookPlace, Hooks, LogFilter, LogPrefix, ManifestSource, NamedContext, Packaging, Project,
+    RegistryNames, Release, ReleaseSource, SecretSource, WaitRule,
 };
 
 use super::super::error::said;
@@ -212,9 +212,14 @@ pub(super) fn project(project: &Project, defaults: Defaults) -> Vec<(String, Pie
     }
     let logs = if project.logs.off {
         Some(Piece::Scalar("false".to_owned()))
-    } else if writer.all || !project.logs.exclude.is_empty() {
-        let exclude = texts(&project.logs.exclude);
-        Some(Piece::Map(vec![("exclude".to_owned(), exclude)]))
+    } else if writer.all || project.logs != LogFilter::default() {
+        let mut logs = vec![];
+        writer.list(&mut logs, "exclude", texts(&project.logs.exclude));
+        if project.logs.prefix != LogPrefix::default() {
+            logs.push(("prefix".to_owned(), text(project.logs.prefix.name())));
+        }
+        rare(&mut logs, "jsonFields", texts(&project.logs.json_fields));
+        Some(Piece::Map(logs))
     } else {
         None
     };
@@ -235,6 +240,9 @@ pub(super) fn project(project: &Project, defaults: Defaults) -> Vec<(String, Pie
     writer.section(&mut out, "cluster", cluster);
     writer.optional(&mut out, "registry", project.registry.as_deref().map(text));
     writer.list(&mut out, "insecureRegistries", texts(&project.insecure_registries));
+    if project.registry_names != RegistryNames::default() {
+        out.push(("registryNames".to_owned(), text(project.registry_names.name())));
+    }
     out
 }
 
@@ -398,8 +406,16 @@ impl Writer<'_> {
                 self.optional(&mut out, "version", version.as_deref().map(text));
             }
         }
+        let mut package = vec![];
+        let Packaging { version, app_version } = &source.packaging;
+        package.extend(version.as_deref().map(|version| ("version".to_owned(), text(version))));
+        package
+            .extend(app_version.as_deref().map(|version| ("appVersion".to_owned(), text(version))));
+        rare(&mut out, "package", Piece::Map(package));
         let values = source.values.iter().map(|path| self.path(path)).collect();
         self.list(&mut out, "values", Piece::List(values));
+        let values = source.secret_values.iter().map(|path| self.path(path)).collect();
+        rare(&mut out, "secretValues", Piece::List(values));
         let set = source.set.iter().map(|(name, value)| (undotted(name), anything(value)));
         self.map(&mut out, "set", set.collect());
         let values =
@@ -491,7 +507,7 @@ impl Writer<'_> {
             ForwardPort::Name(name) => name.clone(),
         });
         let target = format!("{}/{}", forward.kind, forward.name);
-        if forward.namespace.is_none() && !self.all {
+        if forward.namespace.is_none() && forward.address.is_none() && !self.all {
             return match (port, forward.local) {
                 (Some(port), Some(local)) => {
                     Piece::Map(vec![(target, text(&format!("{local}:{port}")))])
@@ -524,6 +540,9 @@ impl Writer<'_> {
         let local =
             if self.all { super::super::resolve::local_port(forward) } else { forward.local };
         self.optional(&mut out, "local", local.map(|local| Piece::Scalar(local.to_string())));
+        out.extend(
+            forward.address.map(|address| ("address".to_owned(), text(&address.to_string()))),
+        );
         let namespace = forward.namespace.as_ref().map(|name| text(name.as_str()));
         self.optional(&mut out, "namespace", namespace);
         Piece::Map(out)

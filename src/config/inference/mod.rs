@@ -128,6 +128,7 @@ fn assemble(
         cluster: ClusterChoice::default(),
         registry: None,
         insecure_registries: Vec::new(),
+        registry_names: crate::model::RegistryNames::default(),
         config_files: watched(listing),
     };
     let project = super::with_inferred_needs(project, |artifact| match &artifact.builder {
@@ -187,6 +188,8 @@ fn release(
     let path = |text: &str| absolute(&listing.root, Path::new(text));
     let source = match &deployable.shape {
         Shape::Chart { folder } => ReleaseSource::Helm(HelmSource {
+            packaging: crate::model::Packaging::default(),
+            secret_values: vec![],
             chart: Chart::Path(path(folder)),
             values: vec![],
             set: BTreeMap::new(),
@@ -231,6 +234,7 @@ fn forwards(services: Vec<&Service>, provenance: &mut Provenance) -> Vec<Forward
             namespace: service.namespace.clone(),
             port: Some(ForwardPort::Number(service.port)),
             local: None,
+            address: None,
         };
         let same = |other: &Forward| {
             (&other.name, &other.namespace) == (&forward.name, &forward.namespace)

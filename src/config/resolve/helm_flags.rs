@@ -16,13 +16,15 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("--kubeconfig", "set KUBECONFIG"),
     ("--post-renderer", "put its change into the chart or its values"),
     ("--post-renderer-args", "put its change into the chart or its values"),
+    ("--show-only", "wharf renders the whole chart"),
+    ("-s", "wharf renders the whole chart"),
     ("--output", READ),
     ("-o", READ),
     ("--dry-run", "`wharf render` shows what would be deployed"),
 ];
 
 /// Short flags of Helm that take a value, which may stand right behind them.
-const SHORT_WITH_VALUE: &[char] = &['f', 'l', 'n', 'o'];
+const SHORT_WITH_VALUE: &[char] = &['f', 'l', 'n', 'o', 's'];
 
 /// Refuses a word of a release's `flags` that is such a flag.
 pub(super) fn check(word: &Spanned<String>) -> Result<(), Fault> {
@@ -38,8 +40,10 @@ fn elsewhere(word: &str) -> Option<(String, &'static str)> {
         |flag: &str| ELSEWHERE.iter().find(|(name, _)| *name == flag).map(|(_, help)| *help);
     let name = word.split(['=', ' ']).next().unwrap_or_default();
     if name.starts_with("--") {
-        // `--kube-context`, `--kube-token` and whatever comes to them.
-        let help = if name.starts_with("--kube-") { Some(PINNED) } else { known(name) };
+        // `--kube-context`, `--kube-token` and whatever comes to them; `--kube-version` is for the
+        // templates.
+        let leads = name.starts_with("--kube-") && name != "--kube-version";
+        let help = if leads { Some(PINNED) } else { known(name) };
         return Some((name.to_owned(), help?));
     }
     // Several short ones may stand in one word, the last with its value: `-in shop`.
@@ -76,11 +80,22 @@ mod tests {
             "-o",
             "-ojson",
             "--output=yaml",
+            "-s",
+            "--show-only=x",
             "--post-renderer",
         ] {
             assert!(elsewhere(word).is_some(), "{word}");
         }
-        for word in ["--devel", "--set=a=b", "-fvalues-n.yaml", "-i", "kube-context", "x=-n", ""] {
+        for word in [
+            "--devel",
+            "--kube-version=1.30",
+            "--set=a=b",
+            "-fvalues-n.yaml",
+            "-i",
+            "kube-context",
+            "x=-n",
+            "",
+        ] {
             assert_eq!(elsewhere(word), None, "{word}");
         }
     }

@@ -87,6 +87,12 @@ pub(super) fn resolve(
         cluster: session::cluster(file.cluster.map(|cluster| cluster.value).unwrap_or_default())?,
         registry,
         insecure_registries,
+        registry_names: file
+            .registry_names
+            .as_ref()
+            .map(session::registry_names)
+            .transpose()?
+            .unwrap_or_default(),
         config_files: BTreeSet::from([path.to_path_buf()]),
         root: root.clone(),
     };

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde_json::Value;
 
 use crate::model::{
-    Chart, HelmSource, ImageText, KustomizeSource, ManifestSource, Release, ReleaseName,
+    Chart, HelmSource, ImageText, KustomizeSource, ManifestSource, Packaging, Release, ReleaseName,
     ReleaseSource, WaitRule,
 };
 
@@ -144,6 +144,16 @@ impl Resolver<'_> {
             self.claim(&file, &path, Must::File, "values file", "");
             values.push(path);
         }
+        let mut secret_values = Vec::new();
+        for file in list(entry.secret_values) {
+            let path = self.path(&file.value);
+            self.claim(&file, &path, Must::File, "values file", "");
+            secret_values.push(path);
+        }
+        let packaging = entry.package.map_or_else(Packaging::default, |package| Packaging {
+            version: package.value.version.map(|version| version.value.0),
+            app_version: package.value.app_version.map(|version| version.value.0),
+        });
         let mut set = BTreeMap::new();
         for (key, value) in entry.set.map_or_else(Vec::new, |set| set.value.0) {
             let from = ["releases", &name.value, "set"];
@@ -165,7 +175,9 @@ impl Resolver<'_> {
         let flags = flags.into_iter().map(|flag| flag.value).collect();
         let helm = HelmSource {
             chart: source,
+            packaging,
             values,
+            secret_values,
             set,
             image_values,
             flags,

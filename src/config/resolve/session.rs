@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::model::{ClusterChoice, Forward, ForwardPort, ImageRef, LogFilter};
+use crate::model::{
+    ClusterChoice, Forward, ForwardPort, ImageRef, LogFilter, LogPrefix, RegistryNames,
+};
 
 use super::super::error::Problem;
 use super::super::forms::{ForwardEntry, LogForm, is_port};
@@ -16,9 +18,20 @@ use super::{globs, list};
 pub(super) fn logs(form: Option<Spanned<LogForm>>) -> Result<LogFilter, Fault> {
     Ok(match form.map(|form| form.value) {
         None => LogFilter::default(),
-        Some(LogForm::Switch(on)) => LogFilter { off: !on, exclude: vec![] },
-        Some(LogForm::Full(full)) => LogFilter { off: false, exclude: globs(list(full.exclude))? },
+        Some(LogForm::Switch(on)) => LogFilter { off: !on, ..LogFilter::default() },
+        Some(LogForm::Full(full)) => LogFilter {
+            off: false,
+            exclude: globs(list(full.exclude))?,
+            prefix: full.prefix.as_ref().map(prefix).transpose()?.unwrap_or_default(),
+            json_fields: list(full.json_fields).into_iter().map(|field| field.value).collect(),
+        },
     })
+}
+
+fn prefix(text: &Spanned<String>) -> Result<LogPrefix, Fault> {
+    let known = LogPrefix::ALL.iter().find(|(name, _)| *name == text.value);
+    let names = LogPrefix::ALL.map(|(name, _)| format!("`{name}`")).join(", ");
+    known.map(|(_, prefix)| *prefix).ok_or_else(|| text.wrong(&format!("one of {names}")))
 }
 
 pub(super) fn cluster(entry: ClusterEntry) -> Result<ClusterChoice, Fault> {
@@ -49,6 +62,11 @@ pub(super) fn insecure(text: &Spanned<String>) -> Result<String, Fault> {
     }
 }
 
+pub(super) fn registry_names(text: &Spanned<String>) -> Result<RegistryNames, Fault> {
+    let known = RegistryNames::ALL.iter().find(|(name, _)| *name == text.value);
+    known.map(|(_, names)| *names).ok_or_else(|| text.wrong("`path`, `flat` or `whole`"))
+}
+
 pub(super) fn forwards(
     entries: Vec<Spanned<ForwardEntry>>,
     provenance: &mut Provenance,
@@ -73,8 +91,8 @@ pub(super) fn forwards(
                 None => ForwardPort::Name(text.clone()),
             }),
         };
-        let ForwardEntry { kind, name, local, namespace, .. } = entry.value;
-        let forward = Forward { kind, name, namespace, port, local };
+        let ForwardEntry { kind, name, local, namespace, address, .. } = entry.value;
+        let forward = Forward { kind, name, namespace, port, local, address };
         if let Some(local) = local_port(&forward) {
             if let Some(first) = local_at.get(&local) {
                 let problem = Problem::DuplicateName {

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use super::super::node::{Fault, Node};
+use super::super::resolve::absolute;
 use super::images::below;
 use super::translate::Translator;
 use super::tree::made_text;
@@ -161,7 +162,14 @@ impl Translator<'_> {
     }
 
     /// `pack build`.
-    pub(super) fn buildpacks(&self, packs: &Node, folder: &Path) -> Result<Recipe, Fault> {
+    ///
+    /// `dir` is what paths of volumes are relative to.
+    pub(super) fn buildpacks(
+        &self,
+        packs: &Node,
+        folder: &Path,
+        dir: &Path,
+    ) -> Result<Recipe, Fault> {
         let builder = packs.text_of("builder").unwrap_or(BUILDPACKS_BUILDER);
         let mut words = vec!["--builder".to_owned(), word(builder)];
         if let Some(image) = packs.text_of("runImage") {
@@ -175,7 +183,12 @@ impl Translator<'_> {
         }
         for volume in packs.list_of("volumes") {
             let part = |key: &str| volume.text_of(key).unwrap_or_default().to_owned();
-            let mut spec = format!("{}:{}", part("host"), part("target"));
+            // A volume by its name, or a folder.
+            let host = match part("host") {
+                name if name.contains('/') => absolute(dir, Path::new(&name)).display().to_string(),
+                name => name,
+            };
+            let mut spec = format!("{host}:{}", part("target"));
             if let Some(options) = volume.text_of("options") {
                 spec.push_str(&format!(":{options}"));
             }
@@ -189,6 +202,9 @@ impl Translator<'_> {
         }
         if let Some(file) = packs.text_of("projectDescriptor") {
             words.extend(["--descriptor".to_owned(), word(file)]);
+        }
+        if let Some(network) = packs.text_of("network") {
+            words.extend(["--network".to_owned(), word(network)]);
         }
         let command = format!(
             "pack build \"$IMAGE\" --path . --pull-policy if-not-present {}",
@@ -211,10 +227,20 @@ impl Translator<'_> {
         }
         let args: Vec<String> =
             self.words(bazel, "args")?.iter().map(|arg| format!(" {}", word(arg))).collect();
-        let args = args.concat();
+        let mut args = args.concat();
+        let mut choice = String::new();
+        for mapping in bazel.list_of("platforms") {
+            let part = |key: &str| mapping.text_of(key).unwrap_or_default();
+            let flag = word(&format!("--platforms={}", part("target")));
+            choice.push_str(&format!("{}) set -- {flag} ;;\n", word(part("platform"))));
+        }
+        if !choice.is_empty() {
+            choice = format!("set --\ncase \"$PLATFORMS\" in\n{choice}esac\n");
+            args.push_str(" \"$@\"");
+        }
         let path = target.trim_start_matches('/').trim_start_matches(':').replace(':', "/");
         let command = format!(
-            "bazel build{args} {target}\n\
+            "{choice}bazel build{args} {target}\n\
              loaded=$(docker load -q -i \"$(bazel info{args} bazel-bin)/{path}\") || exit 1\n\
              loaded=${{loaded#Loaded image ID: }}\n\
              docker tag \"${{loaded#Loaded image: }}\" \"$IMAGE\"",

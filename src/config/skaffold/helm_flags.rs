@@ -20,6 +20,13 @@ const OWN: &[&str] = &[
     "--history-max",
     "--cleanup-on-fail",
     "--include-crds",
+    "--skip-tests",
+    "--replace",
+    "--generate-name",
+    "-g",
+    "--name-template",
+    "--release-name",
+    "--output-dir",
 ];
 
 /// Flags that take a value in a word of its own.
@@ -49,6 +56,15 @@ const WITH_VALUE: &[&str] = &[
     "--qps",
     "--repo",
     "--version",
+    "--namespace",
+    "-n",
+    "--name-template",
+    "--output-dir",
+    "--kube-version",
+    "--api-versions",
+    "-a",
+    "--show-only",
+    "-s",
 ];
 
 /// Reads the flags of `helm` into `out`; `dir` is what paths are relative to.
@@ -71,6 +87,12 @@ pub(super) fn helm_flags(out: &mut Node, helm: &Node, dir: &Path) -> Result<(), 
                 "--atomic" | "--rollback-on-failure" => {
                     let on = value.as_deref() != Some("false");
                     out.put("rollbackOnFailure", item.text_here(on.to_string()));
+                }
+                "--namespace" | "-n" => {
+                    if out.get("namespace").is_none() {
+                        let namespace = value.unwrap_or_default();
+                        out.put("namespace", item.text_here(namespace));
+                    }
                 }
                 "--skip-crds" => out.put("skipCrds", item.text_here("true")),
                 "--timeout" => {

@@ -43,6 +43,44 @@ const HARMLESS_FLAGS: &[&str] = &[
     "--provenance",
     "--sbom",
     "--builder",
+    "--compress",
+    "--memory",
+    "-m",
+    "--memory-swap",
+    "--cpu-period",
+    "--cpu-quota",
+    "--cpu-shares",
+    "-c",
+    "--cpuset-cpus",
+    "--cpuset-mems",
+    "--isolation",
+    "--disable-content-trust",
+    "--iidfile",
+    "--metadata-file",
+    "--attest",
+    "--debug",
+    "-D",
+];
+
+/// Flags among those that take a value, which may be a word of its own.
+const HARMLESS_WITH_VALUE: &[&str] = &[
+    "--progress",
+    "--cache-from",
+    "--cache-to",
+    "--builder",
+    "--memory",
+    "-m",
+    "--memory-swap",
+    "--cpu-period",
+    "--cpu-quota",
+    "--cpu-shares",
+    "-c",
+    "--cpuset-cpus",
+    "--cpuset-mems",
+    "--isolation",
+    "--iidfile",
+    "--metadata-file",
+    "--attest",
 ];
 
 /// The name of an image without the tag or digest that it may be written with.
@@ -172,7 +210,7 @@ impl Translator<'_> {
         } else if let Some(jib) = artifact.get("jib") {
             Some((jib, self.jib(jib, &folder)?))
         } else if let Some(packs) = artifact.get("buildpacks") {
-            Some((packs, self.buildpacks(packs, &folder)?))
+            Some((packs, self.buildpacks(packs, &folder, &module.dir)?))
         } else if let Some(bazel) = artifact.get("bazel") {
             Some((bazel, self.bazel(bazel)?))
         } else {
@@ -259,6 +297,9 @@ impl Translator<'_> {
                 None => (text.as_str(), None),
             };
             if HARMLESS_FLAGS.contains(&flag) {
+                if value.is_none() && HARMLESS_WITH_VALUE.contains(&flag) {
+                    flags.next();
+                }
                 continue;
             }
             let Some((_, key)) = CLI_FLAGS.iter().find(|(known, _)| *known == flag) else {

@@ -12,6 +12,7 @@ mod builders;
 mod checks;
 mod dotenv;
 mod fields;
+mod forwards;
 mod git;
 mod helm_flags;
 mod hooks;

@@ -19,6 +19,9 @@ use super::tree::{made_map, made_text};
 /// What a module without any manifests has.
 const DEFAULT_MANIFESTS: &str = "k8s/*.yaml";
 
+/// What of the files that a glob takes in is a manifest.
+const MANIFEST: &str = "{yaml,yml,json}";
+
 /// What templates of values may name of an image, and which part of its reference that is.
 ///
 /// Before they were said to be of no use, the last three were what people had.
@@ -92,7 +95,6 @@ impl Translator<'_> {
                 out.helm.push(self.release(module, helm, release)?);
             }
         }
-        self.deploy_hooks(module, deploy, manifests, &mut out)?;
         let is_bare = ["rawYaml", "kustomize", "helm", "kpt", "remoteManifests"]
             .iter()
             .all(|key| manifests.get(key).is_none_or(Node::is_vacant))
@@ -111,6 +113,7 @@ impl Translator<'_> {
                 self.notes.push(what.to_owned());
             }
         }
+        self.deploy_hooks(module, deploy, manifests, &mut out)?;
         self.transformed(manifests, &mut out, first_installed)?;
         Ok(out)
     }
@@ -154,13 +157,16 @@ impl Translator<'_> {
         let path = absolute(&module.dir, Path::new(text));
         let whole = path.display().to_string();
         if path.is_dir() {
-            return Ok(vec![item.text_here(format!("{whole}/**/*.{{yaml,yml}}"))]);
+            return Ok(vec![item.text_here(format!("{whole}/**/*.{MANIFEST}"))]);
         }
-        if is_glob(text) && !disk::some_file_matches(&path) {
+        if !is_glob(text) {
+            return Ok(vec![item.text_here(whole)]);
+        }
+        let globs = globs(&whole);
+        if globs.is_empty() {
             self.remark(&item, "manifests.rawYaml", "the glob matches no file, and adds nothing");
-            return Ok(vec![]);
         }
-        Ok(vec![item.text_here(whole)])
+        Ok(globs.into_iter().map(|glob| item.text_here(glob)).collect())
     }
 
     fn kustomization(
@@ -210,8 +216,19 @@ impl Translator<'_> {
             let path = absolute(&module.dir, Path::new(text));
             files.push(file.text_here(path.display().to_string()));
         }
+        let key = match release.get("useHelmSecrets").is_some_and(Node::is_yes) {
+            true => "secretValues",
+            false => "values",
+        };
         if let (Some(list), false) = (release.get("valuesFiles"), files.is_empty()) {
-            out.put("values", list.list_here(files));
+            out.put(key, list.list_here(files));
+        }
+        if let Some(packaged) = release.get("packaged") {
+            for key in ["version", "appVersion"] {
+                if let Some(node) = packaged.get(key).filter(|node| !node.is_vacant()) {
+                    out.put_path(&["package", key], self.templates.expand(node)?);
+                }
+            }
         }
         let (set, late) = self.values(module, release)?;
         for (key, values) in [("set", set), ("imageValues", late)] {
@@ -347,6 +364,17 @@ impl Translator<'_> {
         }
         out
     }
+
+    /// The same where images are left as they are called.
+    pub(super) fn plain_variables_of(names: &[String]) -> BTreeMap<String, String> {
+        let variables = Self::image_variables_of(names).into_iter();
+        let plain = variables.map(|(variable, value)| {
+            let text = ImageText::parse(&value);
+            let filled = text.filled(|name| crate::model::ImageRef::parse(name.as_str()).ok());
+            (variable, filled)
+        });
+        plain.collect()
+    }
 }
 
 /// A name of an image as part of a variable's name.
@@ -369,6 +397,20 @@ pub(super) fn flatten(prefix: &str, node: &Node, out: &mut Vec<(String, Node)>) 
             _ => out.push((key, value.clone())),
         }
     }
+}
+
+/// The files that Skaffold takes for `glob`, as globs of wharf's that match something: as in Go,
+/// `**` goes no deeper than `*`; a folder means what lies anywhere in it; what is no manifest by
+/// its name is left out.
+fn globs(glob: &str) -> Vec<String> {
+    let mut glob = glob.to_owned();
+    while glob.contains("**") {
+        glob = glob.replace("**", "*");
+    }
+    let is_open = glob.ends_with('*');
+    let files = if is_open { format!("{glob}.{MANIFEST}") } else { glob.clone() };
+    let below = format!("{glob}/**/*.{MANIFEST}");
+    [files, below].into_iter().filter(|glob| disk::some_file_matches(Path::new(glob))).collect()
 }
 
 fn refuse_address(node: &Node, text: &str, help: &str) -> Result<(), Fault> {

@@ -202,6 +202,7 @@ tables! {
         "projectDescriptor": Text, Used;
         "dependencies": Map(&PATHS), Used;
         "volumes": List(&VOLUME), Used;
+        "network": Text, Used;
     }
     VOLUME("a volume") {
         "host": Text, Used;
@@ -215,7 +216,11 @@ tables! {
     BAZEL("`bazel`") {
         "target": Text, Used;
         "args": Texts, Used;
-        "platforms": Any, Used;
+        "platforms": List(&BAZEL_PLATFORM), Used;
+    }
+    BAZEL_PLATFORM("a platform") {
+        "platform": Text, Used;
+        "target": Text, Used;
     }
     KANIKO("`kaniko`") {
         "dockerfile": Text, Used;
@@ -376,10 +381,14 @@ tables! {
         "recreatePods": Flag, Told("Helm no longer has such a flag");
         "skipBuildDependencies": Flag, Quiet;
         "skipTests": Flag, Quiet;
-        "useHelmSecrets": Flag, Refused("wharf does not decrypt values: decrypt them to a file that `valuesFiles` names");
+        "useHelmSecrets": Flag, Used;
         "upgradeOnChange": Flag, Quiet;
-        "packaged": Any, Refused("wharf installs the chart as it lies in the folder: give its version in `Chart.yaml`");
+        "packaged": Map(&PACKAGED), Used;
         "dependsOn": Texts, Used;
+    }
+    PACKAGED("`packaged`") {
+        "version": Text, Used;
+        "appVersion": Text, Used;
     }
     DEPLOY("`deploy`") {
         "kubectl": Map(&KUBECTL), Used;
@@ -406,8 +415,11 @@ tables! {
         "disableValidation": Flag, Used;
     }
     LOGS("`deploy.logs`") {
-        "prefix": Text, Told("each line of the logs begins with the name of its workload");
-        "jsonParse": Any, Told("lines of the logs are shown as they are");
+        "prefix": Text, Used;
+        "jsonParse": Map(&JSON_PARSE), Used;
+    }
+    JSON_PARSE("`jsonParse`") {
+        "fields": Texts, Used;
     }
     FORWARD("a port forward") {
         "resourceType": Text, Used;

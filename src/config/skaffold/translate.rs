@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::super::node::{Fault, Kind, Node};
-use super::super::read::port;
 use super::super::resolve::fit;
 use super::addresses::Addresses;
 use super::fields;
@@ -16,28 +15,6 @@ use super::releases::Deployed;
 use super::sources::Sources;
 use super::templates::Templates;
 use super::tree::{made_map, made_text};
-
-/// The ports that Skaffold takes where the remote one is for root alone.
-const FREE_PORTS: std::ops::RangeInclusive<u16> = 4503..=4533;
-
-/// What Skaffold calls the workloads and services that wharf can forward to.
-const FORWARDED: &[(&str, &str)] = &[
-    ("service", "service"),
-    ("services", "service"),
-    ("svc", "service"),
-    ("deployment", "deployment"),
-    ("deployments", "deployment"),
-    ("deploy", "deployment"),
-    ("statefulset", "statefulset"),
-    ("statefulsets", "statefulset"),
-    ("sts", "statefulset"),
-    ("daemonset", "daemonset"),
-    ("daemonsets", "daemonset"),
-    ("ds", "daemonset"),
-    ("pod", "pod"),
-    ("pods", "pod"),
-    ("po", "pod"),
-];
 
 /// Writes the document, and what there is to say about it.
 pub(super) struct Translator<'t> {
@@ -91,12 +68,19 @@ impl<'t> Translator<'t> {
         for artifact in modules.iter().flat_map(artifacts) {
             names.push(self.name_of(&artifact)?.as_text().unwrap_or_default().to_owned());
         }
-        self.image_variables = Self::image_variables_of(&names);
+        // Manifests stay as they are, and nothing is built for them.
+        let are_replaced = self.given("SKAFFOLD_DIGEST_SOURCE").is_none_or(|from| from != "none");
+        self.image_variables = match are_replaced {
+            true => Self::image_variables_of(&names),
+            false => Self::plain_variables_of(&names),
+        };
         let mut out = made_map();
         let mut images = Vec::new();
         let mut deployed = Vec::new();
         for module in modules {
-            images.extend(self.images(module)?);
+            if are_replaced {
+                images.extend(self.images(module)?);
+            }
             deployed.push(self.deployed(module, modules.len())?);
         }
         put_named(&mut out, "images", images);
@@ -104,22 +88,29 @@ impl<'t> Translator<'t> {
         self.selected(modules, &mut deployed)?;
         order(&mut deployed, modules);
         waits(&mut deployed, modules);
+        let forwards = self.forwards(modules, &deployed)?;
         for deployed in deployed {
             put_named(&mut out, "releases", deployed.helm);
             put_named(&mut out, "kustomize", deployed.kustomize);
             put_named(&mut out, "manifests", deployed.manifests);
         }
-        let forwards = self.forwards(modules)?;
         if let Some(first) = forwards.first() {
             let list = first.list_here(forwards.clone());
             out.put("forward", list);
         }
-        let mut contexts = modules
-            .iter()
-            .rev()
-            .filter_map(|module| module.document.at_path(&["deploy", "kubeContext"]));
-        if let Some(context) = contexts.next().filter(|context| !context.is_vacant()) {
-            out.put_path(&["cluster", "context"], context.clone());
+        // Those that require others come last, and count first.
+        let of_deploy = |path: &[&str]| {
+            let mut given = modules.iter().rev().filter_map(|module| module.document.at_path(path));
+            given.find(|node| !node.is_vacant()).cloned()
+        };
+        for (path, key) in [
+            (&["deploy", "kubeContext"][..], &["cluster", "context"]),
+            (&["deploy", "logs", "prefix"], &["logs", "prefix"]),
+            (&["deploy", "logs", "jsonParse", "fields"], &["logs", "jsonFields"]),
+        ] {
+            if let Some(node) = of_deploy(path) {
+                out.put_path(key, node);
+            }
         }
         let insecure: Vec<Node> = modules
             .iter()
@@ -139,19 +130,32 @@ impl<'t> Translator<'t> {
                 out.put("name", name.text_here(fitting));
             }
         }
+        if let Some(registry) = self.given("SKAFFOLD_DEFAULT_REPO") {
+            // Those of Google know names of any depth; of others it has to be said.
+            let host = registry.split('/').next().unwrap_or_default();
+            let is_deep = host == "gcr.io"
+                || host.ends_with(".gcr.io")
+                || host.ends_with("-docker.pkg.dev")
+                || self.given("SKAFFOLD_MULTI_LEVEL_REPO").is_some_and(|value| value == "true");
+            out.put("registryNames", made_text(if is_deep { "whole" } else { "flat" }));
+        }
         for (variable, path) in [
             ("SKAFFOLD_DEFAULT_REPO", &["registry"][..]),
             ("SKAFFOLD_NAMESPACE", &["cluster", "namespace"]),
             ("SKAFFOLD_KUBE_CONTEXT", &["cluster", "context"]),
         ] {
-            let value = self.templates.environment.get(variable).filter(|value| !value.is_empty());
-            if let Some(value) = value {
+            if let Some(value) = self.given(variable) {
                 let mut node = made_text(value.as_str());
                 node.env.insert(variable.to_owned());
                 out.put_path(path, node);
             }
         }
         Ok(out)
+    }
+
+    /// A variable of the environment that says something.
+    pub(super) fn given(&self, variable: &str) -> Option<&String> {
+        self.templates.environment.get(variable).filter(|value| !value.is_empty())
     }
 
     /// Tells what wharf does about a field that it does not carry out.
@@ -218,66 +222,6 @@ impl<'t> Translator<'t> {
             }
         }
         Ok(())
-    }
-
-    fn forwards(&mut self, modules: &[Module]) -> Result<Vec<Node>, Fault> {
-        let mut out = Vec::new();
-        let mut taken: BTreeSet<u16> = BTreeSet::new();
-        let entries: Vec<&Node> =
-            modules.iter().flat_map(|module| module.document.list_of("portForward")).collect();
-        for entry in &entries {
-            // Fixed ones first: a chosen port must not take theirs.
-            taken.extend(entry.text_of("localPort").and_then(port));
-        }
-        for entry in entries {
-            let kind = entry.text_of("resourceType").unwrap_or_default().to_lowercase();
-            let Some((_, kind)) = FORWARDED.iter().find(|(other, _)| *other == kind) else {
-                let instead = "wharf forwards to services, deployments, stateful sets, daemon sets and pods; this one is left out";
-                self.remark(entry, "portForward", instead);
-                continue;
-            };
-            let mut forward = entry.map_here();
-            let empty = entry.text_here("");
-            let name = self.templates.expand(entry.get("resourceName").unwrap_or(&empty))?;
-            if *kind == "service" {
-                forward.put("service", name);
-            } else {
-                let name = format!("{kind}/{}", name.as_text().unwrap_or_default());
-                forward.put("workload", entry.get("resourceName").unwrap_or(entry).text_here(name));
-            }
-            if let Some(namespace) = entry.get("namespace").filter(|node| !node.is_vacant()) {
-                forward.put("namespace", self.templates.expand(namespace)?);
-            }
-            let remote = entry.get("port").filter(|port| !matches!(port.as_text(), Some("" | "0")));
-            if let Some(remote) = remote {
-                forward.put("port", remote.clone());
-            }
-            let fixed =
-                entry.get("localPort").filter(|port| !matches!(port.as_text(), Some("" | "0")));
-            match (fixed, remote.and_then(Node::as_text).and_then(port)) {
-                (Some(fixed), _) => forward.put("local", fixed.clone()),
-                (None, Some(remote)) => {
-                    let near = (remote >= 1024).then_some(remote..=remote.saturating_add(9));
-                    let ports = near.into_iter().flatten().chain(FREE_PORTS);
-                    if let Some(free) = ports.into_iter().find(|port| !taken.contains(port)) {
-                        taken.insert(free);
-                        forward.put("local", made_text(free.to_string()));
-                    }
-                }
-                (None, None) => {}
-            }
-            if let Some(address) = entry.get("address")
-                && !matches!(address.as_text(), Some("" | "127.0.0.1" | "localhost"))
-            {
-                self.remark(
-                    address,
-                    "portForward.address",
-                    "local ports are open on 127.0.0.1 alone",
-                );
-            }
-            out.push(forward);
-        }
-        Ok(out)
     }
 }
 

@@ -43,9 +43,11 @@ const RULES: &[(&str, Rule)] = &[
     ("v1alpha1", tag_policy_and_manifests),
     ("v1alpha5", names_of_the_alphas),
     ("v1beta6", kaniko),
+    ("v1beta8", plugins),
     ("v1beta9", sync_rules),
     ("v1beta13", jib),
     ("v2alpha4", buildpacks),
+    ("v2beta29", gone),
     ("v2beta3", artifact_overrides),
     ("v2beta29", secrets),
     ("v2beta29", remote_charts),
@@ -110,6 +112,9 @@ fn tag_policy_and_manifests(pipeline: &mut Node) -> Result<(), Fault> {
         let mut map = policy.map_here();
         map.put(&name, policy.map_here());
         *policy = map;
+    }
+    if let Some(deploy) = pipeline.at_path_mut(&["deploy"]) {
+        deploy.take("name");
     }
     if let Some(manifests) = pipeline.at_path_mut(&["deploy", "kubectl", "manifests"]) {
         let paths: Vec<Node> = manifests
@@ -177,6 +182,44 @@ fn kaniko(pipeline: &mut Node) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Up to v1beta8 builders were plugins with properties.
+fn plugins(pipeline: &mut Node) -> Result<(), Fault> {
+    for artifact in artifacts(pipeline) {
+        let Some((_, plugin)) = artifact.take("plugin") else { continue };
+        let Some(name @ ("docker" | "bazel")) = plugin.text_of("name") else { continue };
+        let properties = plugin.get("properties").cloned();
+        artifact.put(name, properties.unwrap_or_else(|| plugin.map_here()));
+    }
+    if let Some(build) = pipeline.at_path_mut(&["build"])
+        && let Some((_, place)) = build.take("executionEnvironment")
+        && let Some(name @ ("local" | "googleCloudBuild")) = place.text_of("name")
+    {
+        let properties = place.get("properties").cloned();
+        build.put(name, properties.unwrap_or_else(|| place.map_here()));
+    }
+    Ok(())
+}
+
+/// What Skaffold dropped on the way to a newer version, and drops in silence.
+fn gone(pipeline: &mut Node) -> Result<(), Fault> {
+    for artifact in artifacts(pipeline) {
+        if let Some(kaniko) = artifact.at_path_mut(&["kaniko"]) {
+            kaniko.take("flags");
+            kaniko.take("buildContext");
+        }
+        if let Some(buildpacks) = artifact.at_path_mut(&["buildpacks"]) {
+            buildpacks.take("forcePull");
+        }
+        // `auto: {}` asked for it.
+        if let Some(auto) = artifact.at_path_mut(&["sync", "auto"])
+            && matches!(auto.kind, Kind::Map(_))
+        {
+            *auto = auto.text_here("true");
+        }
+    }
+    Ok(())
+}
+
 /// Up to v1beta9 `sync` was a map from source to destination.
 fn sync_rules(pipeline: &mut Node) -> Result<(), Fault> {
     for artifact in artifacts(pipeline) {
@@ -207,6 +250,12 @@ fn jib(pipeline: &mut Node) -> Result<(), Fault> {
         if let Some(jib) = artifact.at_path_mut(&["jib"]) {
             jib.rename("module", "project");
             jib.rename("flags", "args");
+            if let Some((_, profile)) = jib.take("profile") {
+                let flag = format!("--activate-profiles={}", profile.as_text().unwrap_or_default());
+                let mut args = vec![profile.text_here(flag)];
+                args.extend(jib.list_of("args").iter().cloned());
+                jib.put("args", profile.list_here(args));
+            }
         }
     }
     Ok(())

@@ -29,7 +29,9 @@ releases:
   db: {chart: postgres, repo: "https://charts.example", version: 1.2, wait: false}
   shop:
     chart: deploy/chart
+    package: {version: 1.2.3, appVersion: "1.2"}
     values: [deploy/dev.yaml]
+    secretValues: [deploy/dev.yaml]
     set: {replicas: 1, image: {pullPolicy: IfNotPresent}, list: [1, two]}
     namespace: shop
     wait: {ready: true, timeout: 90s}
@@ -52,12 +54,13 @@ manifests:
   extra: {files: ["deploy/*.yaml"], namespace: shop, wait: {timeout: 1m}, after: [shop], hooks: {},
     setters: {tag: v1}, imageRules: [{kind: Widget.example.com, paths: [.spec.runner]}]}
 forward:
-  - {service: web, port: http, local: 8080, namespace: shop}
+  - {service: web, port: http, local: 8080, address: 0.0.0.0, namespace: shop}
   - {workload: deployment/api, port: 9000}
-logs: {exclude: ["istio-*"]}
+logs: {exclude: ["istio-*"], prefix: auto, jsonFields: [message]}
 cluster: {context: kind-dev, namespace: shop, allow: ["staging-*"]}
 registry: ghcr.io/acme
 insecureRegistries: [registry.example:5000, other]
+registryNames: flat
 profiles:
   ci:
     images: {api: {target: test}}
@@ -69,6 +72,7 @@ profiles:
     cluster: {context: kind-ci}
     registry: null
     insecureRegistries: []
+    registryNames: path
 "#,
     r#"
 images:

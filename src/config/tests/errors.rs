@@ -26,7 +26,7 @@ fn an_unknown_key_has_a_suggestion() {
       |
     1 | pipelines: {}
       | ^^^^^^^^^ unknown key
-    help: known keys: `name`, `images`, `releases`, `kustomize`, `manifests`, `forward`, `logs`, `cluster`, `registry`, `insecureRegistries`, `profiles`
+    help: known keys: `name`, `images`, `releases`, `kustomize`, `manifests`, `forward`, `logs`, `cluster`, `registry`, `insecureRegistries`, `registryNames`, `profiles`
     "#);
     assert_snapshot!(error("releases:\n  shop:\n    chart: c\n    rollback_on_failure: true\n"), @r#"
     unknown key `rollback_on_failure` in a release [wharf::config::unknown_key]
@@ -89,11 +89,11 @@ fn a_wrong_value_says_which_are_right() {
       |           ^^^^^^^^^^^^^^^ expected a registry such as `localhost:5000` or `ghcr.io/acme/dev`
     "#);
     assert_snapshot!(error("logs: none\n"), @r#"
-    expected `true`, `false` or a map with `exclude`, found `none` [wharf::config::wrong_value]
+    expected `true`, `false` or a map such as `{exclude: [NAME]}`, found `none` [wharf::config::wrong_value]
      --> wharf.yaml:1:7
       |
     1 | logs: none
-      |       ^^^^ expected `true`, `false` or a map with `exclude`
+      |       ^^^^ expected `true`, `false` or a map such as `{exclude: [NAME]}`
     "#);
     assert_snapshot!(error("images:\n  api: {addHosts: [db]}\n"), @r#"
     expected a host as `name:address`, found `db` [wharf::config::wrong_value]

@@ -146,6 +146,7 @@ fn forwards_have_a_short_and_a_long_form() {
         namespace: None,
         port,
         local,
+        address: None,
     };
     let number = |port| Some(ForwardPort::Number(port));
     let named = Some(ForwardPort::Name("http".into()));

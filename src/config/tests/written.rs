@@ -11,9 +11,9 @@ use super::*;
 use crate::model::{
     Alterations, Artifact, ArtifactName, BuildSecret, Builder, Chart, ClusterChoice, CommandBuild,
     ContextName, DockerBuild, Forward, ForwardPort, Function, FunctionKind, HelmSource, Hook,
-    HookPlace, Hooks, ImageRule, ImageText, KustomizeSource, LogFilter, ManifestSource,
-    NamedContext, Namespace, Origin, Platform, ProjectName, Release, ReleaseName, ReleaseSource,
-    SecretSource, SshAgent, TagPattern, WaitRule,
+    HookPlace, Hooks, ImageRule, ImageText, KustomizeSource, LogFilter, LogPrefix, ManifestSource,
+    NamedContext, Namespace, Origin, Packaging, Platform, ProjectName, RegistryNames, Release,
+    ReleaseName, ReleaseSource, SecretSource, SshAgent, TagPattern, WaitRule,
 };
 
 #[test]
@@ -362,6 +362,11 @@ fn source() -> impl Strategy<Value = ReleaseSource> {
     let helm = (chart, prop::collection::vec(path(), 0..2), set, any::<bool>(), any::<bool>());
     let helm = helm.prop_map(|(chart, values, set, rollback_on_failure, skip_crds)| {
         ReleaseSource::Helm(HelmSource {
+            packaging: Packaging {
+                version: skip_crds.then(|| "1.10".into()),
+                app_version: Some("1".into()),
+            },
+            secret_values: vec!["/shop/s.yaml".into()],
             chart,
             values,
             set,
@@ -400,6 +405,7 @@ fn forward() -> impl Strategy<Value = Forward> {
             namespace: namespace.map(|name| Namespace::parse(&name).unwrap()),
             port,
             local,
+            address: local.map(|_| std::net::Ipv4Addr::UNSPECIFIED.into()),
         })
 }
 
@@ -482,7 +488,7 @@ prop_compose! {
             artifacts,
             releases,
             forwards,
-            logs: if off { LogFilter { off, exclude: vec![] } } else { LogFilter { off, exclude } },
+            logs: if off { LogFilter { off, ..LogFilter::default() } } else { LogFilter { off, exclude, prefix: LogPrefix::Auto, json_fields: vec!["a b".into()] } },
             cluster: ClusterChoice {
                 context: context.filter(|name| !name.trim().is_empty()).map(|name| ContextName::parse(&name).unwrap()),
                 namespace: None,
@@ -490,6 +496,7 @@ prop_compose! {
             },
             registry: registry.map(|host| format!("{host}.example/x")),
             insecure_registries: insecure.iter().map(|host| format!("{host}.example:5000")).collect(),
+            registry_names: if off { RegistryNames::Flat } else { RegistryNames::Path },
             config_files: BTreeSet::from([FILE.into()]),
         }
     }

@@ -14,7 +14,9 @@ use crate::deploy::{DeployScope, Plan, PostRenderer};
 use crate::docker::{Credentials, Engine, intake};
 use crate::files::{StatCache, StateDir, StateLock};
 use crate::load::Loader;
-use crate::model::{ArtifactName, Delivery, ImageRef, Namespace, Platform, Project, Release};
+use crate::model::{
+    ArtifactName, Delivery, ImageRef, Namespace, Platform, Project, Release, ReleaseSource,
+};
 use crate::observe::Scene;
 use crate::push::Pusher;
 use crate::render::{self, RenderScope, Rendered};
@@ -210,9 +212,13 @@ impl House {
             true => Some(self.post_renderer(release, &rendered.images).await?),
             false => None,
         };
+        let mut release = release.clone();
+        if let (Some(chart), ReleaseSource::Helm(source)) = (rendered.chart, &mut release.source) {
+            source.chart = chart;
+        }
         Ok(Plan {
-            namespace: self.namespace_of(release),
-            release: release.clone(),
+            namespace: self.namespace_of(&release),
+            release,
             objects: rendered.objects,
             hooks: rendered.hooks,
             crds: rendered.crds,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -91,7 +91,8 @@ pub async fn open(
         let namespace = target.namespace.to_string();
         return Err(ObserveError::NoTarget { target: target.short(), namespace });
     };
-    let local = SocketAddr::from((Ipv4Addr::LOCALHOST, local));
+    let address = forward.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let local = SocketAddr::from((address, local));
     let listener = match TcpListener::bind(local).await {
         Ok(listener) => listener,
         Err(error) => return Err(not_opened(local, &target, &error).await),

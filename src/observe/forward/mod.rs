@@ -1,6 +1,6 @@
 //! Local ports that lead into the cluster for as long as the session lasts.
 //!
-//! Comes in: what a port leads to. Goes out: an open listener on 127.0.0.1 that stays open while
+//! Comes in: what a port leads to. Goes out: an open listener on this machine that stays open while
 //! pods come and go: a connection that arrives while no pod is ready is held, then served by the
 //! newest pod that answers, and keeps that pod until one of the two ends.
 

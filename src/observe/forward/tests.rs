@@ -17,8 +17,14 @@ use super::target::{Target, local_port};
 use crate::model::{Forward, ForwardPort, Namespace};
 
 fn target(kind: &str, port: Option<ForwardPort>) -> Target {
-    let forward =
-        Forward { kind: kind.into(), name: "web".into(), namespace: None, port, local: None };
+    let forward = Forward {
+        kind: kind.into(),
+        name: "web".into(),
+        namespace: None,
+        port,
+        local: None,
+        address: None,
+    };
     Target::of(&forward, &Namespace::parse("shop").unwrap())
 }
 

@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::dedupe::Seen;
 use super::instance::{Instance, instance};
-use super::line::tidy;
+use super::line::{fields_of, tidy};
 use super::read::{Lines, RawLine};
 use crate::model::Namespace;
 use crate::observe::scene::Scene;
@@ -72,6 +72,10 @@ pub(super) struct Label {
     /// Whether there are several replicas, so that the line must say which one.
     pub(super) has_siblings: Arc<AtomicBool>,
     pub(super) container: Option<String>,
+    /// In place of those, where the configuration says so.
+    pub(super) prefix: Option<String>,
+    /// Of lines that are JSON objects, the fields that are shown.
+    pub(super) json_fields: Arc<[String]>,
 }
 
 /// Which part of a container's log is asked for.
@@ -385,6 +389,9 @@ impl Follower {
         if line.length > line.text.len() as u64 {
             text = format!("{} (line of {} bytes, cut)", text.trim_end_matches('…'), line.length);
         }
+        if let Some(fields) = fields_of(&text, &self.label.json_fields) {
+            text = fields;
+        }
         let stamp = line.stamp.map(|(text, _)| text).unwrap_or_default();
         self.reporter.log(self.line(stamp, text, false)).await;
     }
@@ -394,11 +401,12 @@ impl Follower {
     }
 
     fn line(&self, stamp: String, text: String, remark: bool) -> LogLine {
-        let Label { workload, replica, has_siblings, container } = &self.label;
+        let Label { workload, replica, has_siblings, container, prefix, .. } = &self.label;
         LogLine {
             workload: workload.clone(),
             replica: has_siblings.load(Ordering::Relaxed).then(|| replica.clone()),
             container: container.clone(),
+            prefix: prefix.clone(),
             stamp,
             text,
             remark,

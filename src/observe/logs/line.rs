@@ -1,5 +1,7 @@
 //! One line of a container's output, made fit for a terminal.
 
+use serde_json::{Map, Value};
+
 /// What of a line is shown at most. Kubelet joins what the runtime had split, so that a line may
 /// be of any length; dumps of megabytes help nobody.
 const LONGEST: usize = 16 * 1024;
@@ -28,6 +30,21 @@ pub(in crate::observe) fn tidy(bytes: &[u8]) -> String {
         line.push_str(RESET);
     }
     line
+}
+
+/// `fields` of a line that is a JSON object, as `name: value, name: value`; nothing of another.
+pub(super) fn fields_of(text: &str, fields: &[String]) -> Option<String> {
+    if fields.is_empty() {
+        return None;
+    }
+    let object: Map<String, Value> = serde_json::from_str(text).ok()?;
+    let shown = fields.iter().filter_map(|field| {
+        Some(match object.get(field)? {
+            Value::String(text) => format!("{field}: {text}"),
+            value => format!("{field}: {value}"),
+        })
+    });
+    Some(shown.collect::<Vec<_>>().join(", "))
 }
 
 /// Takes control characters and sequences out, and says whether a colour was kept.
@@ -103,4 +120,19 @@ fn control_length(text: &str, begin: usize) -> usize {
         }
     }
     text.len()
+}
+
+#[cfg(test)]
+mod field_tests {
+    use super::fields_of;
+
+    #[test]
+    fn of_lines_that_are_objects_the_wanted_fields_are_shown() {
+        let fields = ["level".to_owned(), "n".to_owned(), "gone".to_owned()];
+        let line = r#"{"n": 3, "level": "info", "other": [1]}"#;
+        assert_eq!(fields_of(line, &fields).as_deref(), Some("level: info, n: 3"));
+        assert_eq!(fields_of("plain", &fields), None);
+        assert_eq!(fields_of("[1]", &fields), None);
+        assert_eq!(fields_of(line, &[]), None);
+    }
 }

@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use super::follow::{Begin, Follower, Label};
 use super::instance::{containers, instance, is_named};
-use crate::model::{LogFilter, Namespace, WorkloadRef};
+use crate::model::{LogFilter, LogPrefix, Namespace, WorkloadRef};
 use crate::observe::scene::Scene;
 use crate::observe::workload::{owner_among, replica_name, version};
 use crate::report::Reporter;
@@ -106,6 +106,8 @@ struct Tail {
     exclude: GlobSet,
     /// Nothing is shown.
     off: bool,
+    prefix: LogPrefix,
+    json_fields: Arc<[String]>,
     start: LogStart,
     reporter: Reporter,
     /// When containers were last shown that no longer are.
@@ -128,6 +130,8 @@ impl Tail {
             scene: scene.clone(),
             exclude: excluded(filter),
             off: filter.off,
+            prefix: filter.prefix,
+            json_fields: filter.json_fields.clone().into(),
             start,
             reporter: reporter.clone(),
             hidden: BTreeMap::new(),
@@ -232,6 +236,8 @@ impl Tail {
                 replica: replica_name(pod),
                 has_siblings: Arc::clone(&has_siblings),
                 container: is_named(pod, &container).then(|| container.clone()),
+                prefix: prefix(self.prefix, &pod.name_any(), &container),
+                json_fields: Arc::clone(&self.json_fields),
             };
             let follower = Follower {
                 scene: self.scene.clone(),
@@ -296,6 +302,17 @@ fn excluded(filter: &LogFilter) -> GlobSet {
         exclude.add(glob);
     }
     exclude.build().unwrap_or_default()
+}
+
+/// What stands before the lines of `container`, where it is not what is there by itself.
+fn prefix(form: LogPrefix, pod: &str, container: &str) -> Option<String> {
+    match form {
+        LogPrefix::Workload => None,
+        LogPrefix::None => Some(String::new()),
+        LogPrefix::PodAndContainer => Some(format!("[{pod} {container}]")),
+        LogPrefix::Auto if pod != container => Some(format!("[{pod} {container}]")),
+        LogPrefix::Auto | LogPrefix::Container => Some(format!("[{container}]")),
+    }
 }
 
 fn namespaces(workloads: &BTreeSet<WorkloadRef>) -> BTreeSet<Namespace> {

@@ -291,6 +291,7 @@ fn log(replica: Option<&str>, container: Option<&str>, text: &str, remark: bool)
         workload: "web".into(),
         replica: replica.map(Into::into),
         container: container.map(Into::into),
+        prefix: None,
         stamp: "2026-11-21T10:00:00.000000001Z".into(),
         text: text.into(),
         remark,
