@@ -32,6 +32,7 @@ mod reconfigured;
 mod registry;
 mod rollback;
 mod rounds;
+mod samples;
 mod shop;
 mod skaffold;
 mod subset;
