@@ -412,7 +412,7 @@ fn mends_by_itself(failure: &Failure) -> bool {
 }
 
 /// The codes of failures whose cause lies outside the project.
-pub(super) const OUTSIDE: [&str; 29] = [
+pub(super) const OUTSIDE: [&str; 31] = [
     "wharf::build::no_base",
     "wharf::build::no_space",
     "wharf::cleanup::journal",
@@ -435,7 +435,9 @@ pub(super) const OUTSIDE: [&str; 29] = [
     "wharf::load::node_not_running",
     "wharf::observe::not_ready",
     "wharf::observe::unreachable",
+    "wharf::push::no_space",
     "wharf::push::unreachable",
+    "wharf::push::untrusted",
     "wharf::render::chart_unreachable",
     "wharf::render::dependency_build",
     "wharf::render::no_helm",
