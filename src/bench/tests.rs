@@ -198,7 +198,7 @@ fn one_edit_follows_the_other_when_all_is_quiet() {
     let mut pace = Pace::new(2);
     assert_eq!((pace.due(), pace.hears(&changed, at(0))), (None, Step::None));
     assert_eq!(pace.hears(&round(true, 0), at(0)), Step::None);
-    pace.hears(&Report::Watching { files: 1, note: None }, at(100));
+    pace.hears(&Report::Watching { files: 1 }, at(100));
     assert_eq!((pace.due(), pace.is_due()), (Some(at(1100)), Step::Edit(1)));
     pace.edited(at(1100));
     assert_eq!((pace.due(), pace.is_edited()), (Some(at(31_100)), true));

@@ -114,8 +114,6 @@ pub enum Report {
     Watching {
         /// How many files are watched.
         files: usize,
-        /// Why saves are noticed late, when they are (polling).
-        note: Option<String>,
     },
     /// Something waits, and why.
     Waiting {

@@ -295,7 +295,7 @@ fn saves_that_wait_for_a_key_say_so() {
     let streams = Screen::new(&mut stdout, &mut stderr, false, false);
     let manual = UiOptions { manual: true, ..options(Form::Terminal) };
     let mut show = Show::new(streams, manual);
-    show.take(&Report::Watching { files: 32, note: None }, Duration::ZERO);
+    show.take(&Report::Watching { files: 32 }, Duration::ZERO);
     show.draw(Duration::ZERO);
     drop(show);
     let line = "watching 32 files; saves wait for r; ctrl+c takes everything back; ? shows keys";
@@ -455,7 +455,6 @@ fn troubles_are_told_with_their_reasons() {
     warning: the limit of watches is reached; looking every 2 s instead
       help: sudo sysctl fs.inotify.max_user_watches=524288
     watching 1 file; ctrl+c stops and takes everything back
-    warning: looking every 2 s
     "#);
 }
 
@@ -491,7 +490,6 @@ fn the_same_troubles_on_a_terminal() {
     warning: the limit of watches is reached; looking every 2 s instead
       help: sudo sysctl fs.inotify.max_user_watches=524288
     watching 1 file; ctrl+c stops and takes everything back; ? shows keys
-    warning: looking every 2 s
     "#);
 }
 
@@ -570,7 +568,7 @@ fn each_report_is_one_json_object() {
     {"report":"forward","target":"service/web","news":"open","local":"127.0.0.1:8080","remote":"http"}
     {"report":"forward","target":"deployment/api","news":"open","local":"127.0.0.1:19000","remote":"9000"}
     {"report":"round","seconds":7.42,"live_seconds":null,"ready_seconds":null,"failed":0,"first":true}
-    {"report":"watching","files":1214,"note":null}
+    {"report":"watching","files":1214}
     {"report":"round","seconds":1.0,"live_seconds":null,"ready_seconds":null,"failed":0,"first":true}
     {"report":"changed","paths":["a.py","b.py","c.py","d.py"],"count":2000,"ignored":false}
     {"report":"artifact","name":"web","news":"building","image":"x:1","why":"a.py changed"}
@@ -601,7 +599,7 @@ fn each_report_is_one_json_object() {
     {"report":"pod","workload":{"kind":"deployment","namespace":"shop","name":"worker"},"pod":"worker-7d9f-x2kqz","container":null,"what":"","last_lines":[],"mended":true}
     {"report":"note","text":"wrote wharf.yaml"}
     {"report":"warning","text":"the limit of watches is reached; looking every 2 s instead","help":"sudo sysctl fs.inotify.max_user_watches=524288"}
-    {"report":"watching","files":1,"note":"looking every 2 s"}
+    {"report":"watching","files":1}
     {"report":"artifact","name":"api","news":"building","image":"x:1","why":"services/api/main.py changed"}
     {"report":"leaving"}
     {"report":"undone","what":"uninstalled `shop`"}

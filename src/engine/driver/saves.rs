@@ -113,7 +113,7 @@ impl Saves {
     /// Says that saves are waited for.
     pub(super) fn tell_watching(&self, reporter: &Reporter) {
         let Some(Watching { watcher, .. }) = &self.watching else { return };
-        reporter.tell(Report::Watching { files: watcher.files(), note: None });
+        reporter.tell(Report::Watching { files: watcher.files() });
     }
 }
 

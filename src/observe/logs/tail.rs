@@ -177,6 +177,8 @@ impl Tail {
     fn set_filter(&mut self, filter: &LogFilter) {
         self.exclude = excluded(filter);
         self.off = filter.off;
+        self.prefix = filter.prefix;
+        self.json_fields = filter.json_fields.clone().into();
         let (off, exclude, hidden) = (self.off, &self.exclude, &mut self.hidden);
         self.followed.retain(|(uid, container), followed| {
             let is_shown = !off && !exclude.is_match(container);

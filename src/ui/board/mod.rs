@@ -132,7 +132,7 @@ impl Board {
                 let lap = Lap { took: *took, live: *live, ready: *ready };
                 self.round(lap, *failed, *first)
             }
-            Report::Watching { files, note } => self.watching(*files, note.as_deref()),
+            Report::Watching { files } => self.watching(*files),
             Report::Waiting { name, why } => self.waits(name, why),
             Report::Failed(failure) => failure::lines(Line::of(Tone::Bad, "error: "), failure, 2),
             Report::Note { text } => {
@@ -551,7 +551,7 @@ impl Board {
         vec![Line::of(Tone::Faint, format!("{text} changed{note}"))]
     }
 
-    fn watching(&self, files: usize, note: Option<&str>) -> Vec<Line> {
+    fn watching(&self, files: usize) -> Vec<Line> {
         let stop = match (self.manner.takes_back, self.manner.manual) {
             (true, false) => "ctrl+c stops and takes everything back",
             (false, false) => "ctrl+c stops and leaves everything running",
@@ -562,11 +562,7 @@ impl Board {
         let keys = if self.manner.keys { "; ? shows keys" } else { "" };
         let waits = if self.manner.manual { "; saves wait for r" } else { "" };
         let text = format!("watching {}{waits}; {stop}{keys}", several(files, "file"));
-        let mut lines = vec![Line::of(Tone::Faint, text)];
-        if let Some(note) = note {
-            lines.extend(warning(note, None));
-        }
-        lines
+        vec![Line::of(Tone::Faint, text)]
     }
 
     fn waits(&mut self, name: &str, why: &str) -> Vec<Line> {

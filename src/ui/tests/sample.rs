@@ -122,7 +122,7 @@ pub(super) fn start() -> Vec<Report> {
         forward("service/web", 8080, "http"),
         forward("deployment/api", 19000, "9000"),
         round(7.42, 0, true),
-        Report::Watching { files: 1214, note: None },
+        Report::Watching { files: 1214 },
     ]
 }
 
@@ -253,7 +253,7 @@ pub(super) fn troubles() -> Vec<Report> {
             text: "the limit of watches is reached; looking every 2 s instead".into(),
             help: Some("sudo sysctl fs.inotify.max_user_watches=524288".into()),
         },
-        Report::Watching { files: 1, note: Some("looking every 2 s".into()) },
+        Report::Watching { files: 1 },
     ]
 }
 
