@@ -18,14 +18,17 @@ output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
 # part TITLE COMMAND...: runs a part and counts it by the test results it prints, or as one where it
-# prints none. A part that fails never stops the rest.
+# prints none. Results of no test at all are a failure: a name has changed. A part that fails never
+# stops the rest.
 part() {
-  local title=$1 began=$SECONDS status good bad; shift
+  local title=$1 began=$SECONDS status good bad results; shift
   printf '\n== %s\n' "$title"
   "$@" 2>&1 | tee "$output"
   status=${PIPESTATUS[0]}
-  read -r good bad < <(sed -E 's/\x1b\[[0-9;]*m//g' "$output" |
-    awk '/^test result: / { good += $4; bad += $6 } END { print good + 0, bad + 0 }')
+  read -r good bad results < <(sed -E 's/\x1b\[[0-9;]*m//g' "$output" |
+    awk '/^test result: / { good += $4; bad += $6; results++ }
+      END { print good + 0, bad + 0, results + 0 }')
+  if [ $((good + bad)) -eq 0 ] && [ "$results" -gt 0 ]; then bad=1; fi
   if [ "$status" -eq 0 ] && [ "$bad" -eq 0 ]; then
     if [ "$good" -eq 0 ]; then good=1; fi
   else
@@ -64,13 +67,19 @@ rooms_on_the_cluster() {
 # The program on the cluster: mostly waiting, each test in a namespace and on ports of its own.
 program_on_the_cluster() { with_the_cluster "${WHARF_TEST_THREADS:-3}" --test cluster; }
 
+install() { # Debian packages
+  local root=()
+  if [ "$(id -u)" -ne 0 ]; then root=(sudo -n); fi
+  { "${root[@]}" apt-get update -q && "${root[@]}" apt-get install -y -q --no-install-recommends "$@"; } >/dev/null
+}
+
 scripts() { # every shell script of the project
   local scripts script
   mapfile -t scripts < <(git ls-files -- '*.sh' .ci/run tests/testbed/node/runc-fit tests/testbed/images/postgres-entrypoint)
   for script in "${scripts[@]}"; do bash -n "$script" || return; done
   if ! command -v shellcheck >/dev/null; then
     echo "shellcheck is missing; installing it"
-    { apt-get update -q && apt-get install -y -q --no-install-recommends shellcheck; } >/dev/null || return
+    install shellcheck || return
   fi
   shellcheck -x -P SCRIPTDIR "${scripts[@]}"
 }
@@ -78,7 +87,7 @@ scripts() { # every shell script of the project
 shells() { # completion in the shells themselves, and a machine with low limits
   if ! command -v zsh >/dev/null || ! command -v fish >/dev/null; then
     echo "zsh or fish is missing; installing them"
-    { apt-get update -q && apt-get install -y -q --no-install-recommends zsh fish; } >/dev/null || return
+    install zsh fish || return
   fi
   cargo test --locked --test it -- --ignored
 }
@@ -102,6 +111,12 @@ else
   part "rooms on the cluster" rooms_on_the_cluster
   part "the program on the cluster" program_on_the_cluster
   part "demo" examples/demo.sh
+fi
+if [ "$scope" = plain ]; then
+  mapfile -t soaks < <(grep -rhoE 'fn [a-z_]+_soak\b' tests src --include='*.rs' | sed 's/^fn //' | sort)
+  printf '\nleft out by "plain" and run by "full": %s, more seeds, fuzzing for ten minutes, the branch of\n' \
+    "$(printf '%s, ' "${soaks[@]}" | sed 's/, $//')"
+  printf 'the testbed for machines with an image registry\n'
 fi
 
 if [ ${#failures[@]} -gt 0 ]; then

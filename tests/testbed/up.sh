@@ -149,9 +149,14 @@ tell_plan() {
     say "  builds from Go modules into $cache: $(printf '%s, ' "${missing[@]}" | sed 's/, $//')"
   fi
   say "  $([ "$source_" = packages ] && echo makes || echo pulls), where missing, a node image and ${base_images[*]}"
-  if engine_is_own; then say "  runs a Docker Engine of its own at $DOCKER_HOST, data in $cache/docker"
+  if engine_is_own; then
+    say "  runs a Docker Engine of its own at $DOCKER_HOST, data in $cache/docker"
+    say "  lets packets of its bridge through (net.ipv4.ip_forward, iptables), until it is taken back"
   else say "  uses the Docker Engine at $DOCKER_HOST as it is"; fi
   if [[ " ${missing[*]}" == *" kube "* ]]; then say "  this takes about 15 minutes on two cores, and less than one the next time"; fi
+  if [ "$nodes" -gt 1 ] && [ "$(sysctl -n fs.inotify.max_user_instances)" -lt 512 ]; then
+    say "  raises fs.inotify.max_user_instances to 512, until it is taken back"
+  fi
   say "  leaves other clusters, contexts and settings alone; take it back: tests/testbed/down.sh"
 }
 
