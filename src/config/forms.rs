@@ -153,7 +153,7 @@ const TARGET: &str = "a target such as `service/web` or `deployment/api`, with a
 const PORT: &str = "a port from 1 to 65535, or its name";
 
 /// What a forward may lead to: how people write it, and its full name.
-const TARGETS: &[(&str, &str)] = &[
+pub(super) const TARGETS: &[(&str, &str)] = &[
     ("service", "service"),
     ("services", "service"),
     ("svc", "service"),

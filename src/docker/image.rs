@@ -342,7 +342,7 @@ pub(super) fn refused_by_registry(
 }
 
 /// `X-Registry-Auth`: the login as the Engine wants it, an empty object where there is none.
-pub(super) fn registry_header(login: Option<&Login>, host: &str) -> String {
+fn registry_header(login: Option<&Login>, host: &str) -> String {
     let value = login.map_or_else(|| serde_json::json!({}), |login| login.for_engine(host));
     base64::engine::general_purpose::URL_SAFE.encode(value.to_string())
 }

@@ -10,7 +10,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -27,6 +27,9 @@ const REPOSITORY: &str = "wharf";
 /// How long looking for what others left may take; what stays is found the next time.
 const SWEEP_LIMIT: Duration = Duration::from_secs(5);
 
+/// What such a registry answers.
+pub type Answer = Response<Full<Bytes>>;
+
 /// Takes connections on a port of its own and lets `answer` answer; returns the name under which
 /// an Engine pushes to it. `buffer_bytes` bounds what a connection may hold back unread.
 ///
@@ -40,7 +43,7 @@ pub fn listen<A, F>(
 ) -> std::io::Result<ImageRef>
 where
     A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
+    F: Future<Output = Answer> + Send + 'static,
 {
     let socket = TcpSocket::new_v4()?;
     if let Some(bytes) = buffer_bytes {
@@ -69,6 +72,18 @@ where
     let name = ImageRef::parse(&format!("{address}/{REPOSITORY}"));
     let tag = Tag::parse(&random_id()).map_err(std::io::Error::other)?;
     Ok(name.map_err(std::io::Error::other)?.with_tag(tag))
+}
+
+/// An answer without a body.
+#[must_use]
+pub fn reply(status: StatusCode, headers: &[(&str, &str)]) -> Answer {
+    let mut builder = Response::builder()
+        .status(status)
+        .header("docker-distribution-api-version", "registry/2.0");
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(Full::default()).unwrap_or_default()
 }
 
 /// The port that such a name points to; nothing for other names, which may be a person's.

@@ -14,12 +14,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Notify, watch};
 
+use crate::docker::intake::{Answer, reply};
 use crate::docker::{Engine, PushNews, Tasks, intake, random_id};
 use crate::model::{Digest, ImageRef};
 use crate::oci;
@@ -133,8 +134,6 @@ struct State {
     uploads: BTreeMap<String, Bytes>,
     got: BTreeMap<Digest, Layer>,
 }
-
-type Answer = Response<Full<Bytes>>;
 
 impl Shared {
     fn new(wanted: &BTreeSet<Digest>, learnt: &Learnt) -> Self {
@@ -307,14 +306,4 @@ impl std::io::Write for Hashing<'_> {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-fn reply(status: StatusCode, headers: &[(&str, &str)]) -> Answer {
-    let mut builder = Response::builder()
-        .status(status)
-        .header("docker-distribution-api-version", "registry/2.0");
-    for (name, value) in headers {
-        builder = builder.header(*name, *value);
-    }
-    builder.body(Full::default()).unwrap_or_default()
 }

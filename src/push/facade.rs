@@ -9,12 +9,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use tokio::sync::{Notify, oneshot};
 
+use crate::docker::intake::{Answer, reply};
 use crate::docker::{Spawner, random_id};
 use crate::model::Digest;
 use crate::oci;
@@ -22,8 +22,6 @@ use crate::oci;
 use super::known::Known;
 use super::registry::{Document, Outcome, Places, Registry, Trouble, Upload};
 use super::spool::{Filler, Spool};
-
-type Answer = Response<Full<Bytes>>;
 
 /// A registry takes no longer manifest either.
 const MANIFEST_LIMIT: usize = 4 << 20;
@@ -304,14 +302,4 @@ impl Facade {
             Err(trouble) => self.fail(trouble),
         }
     }
-}
-
-fn reply(status: StatusCode, headers: &[(&str, &str)]) -> Answer {
-    let mut builder = Response::builder()
-        .status(status)
-        .header("docker-distribution-api-version", "registry/2.0");
-    for (name, value) in headers {
-        builder = builder.header(*name, *value);
-    }
-    builder.body(Full::default()).unwrap_or_default()
 }

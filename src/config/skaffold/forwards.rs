@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::super::forms::TARGETS;
 use super::super::node::{Fault, Node};
 use super::super::read::port;
 use super::super::{disk, node};
@@ -13,33 +14,6 @@ use super::tree::{made_map, made_text};
 
 /// The ports that Skaffold takes where the remote one is for root alone.
 const FREE_PORTS: std::ops::RangeInclusive<u16> = 4503..=4533;
-
-/// What Skaffold calls the workloads and services that wharf can forward to.
-const FORWARDED: &[(&str, &str)] = &[
-    ("service", "service"),
-    ("services", "service"),
-    ("svc", "service"),
-    ("deployment", "deployment"),
-    ("deployments", "deployment"),
-    ("deploy", "deployment"),
-    ("statefulset", "statefulset"),
-    ("statefulsets", "statefulset"),
-    ("sts", "statefulset"),
-    ("daemonset", "daemonset"),
-    ("daemonsets", "daemonset"),
-    ("ds", "daemonset"),
-    ("replicaset", "replicaset"),
-    ("replicasets", "replicaset"),
-    ("rs", "replicaset"),
-    ("job", "job"),
-    ("jobs", "job"),
-    ("cronjob", "cronjob"),
-    ("cronjobs", "cronjob"),
-    ("cj", "cronjob"),
-    ("pod", "pod"),
-    ("pods", "pod"),
-    ("po", "pod"),
-];
 
 impl Translator<'_> {
     /// The local ports of all modules: those that are named, and with `--port-forward` those of
@@ -73,7 +47,7 @@ impl Translator<'_> {
         }
         for entry in entries {
             let kind = entry.text_of("resourceType").unwrap_or_default().to_lowercase();
-            let Some((_, kind)) = FORWARDED.iter().find(|(other, _)| *other == kind) else {
+            let Some((_, kind)) = TARGETS.iter().find(|(other, _)| *other == kind) else {
                 let instead = "wharf forwards to services, workloads and pods of the cluster; this one is left out";
                 self.remark(entry, "portForward", instead);
                 continue;

@@ -32,37 +32,20 @@ const CLI_FLAGS: &[(&str, &str)] = &[
 const HARMLESS_FLAGS: &[&str] = &[
     "--no-cache",
     "--pull",
-    "--progress",
     "--quiet",
     "-q",
     "--rm",
     "--force-rm",
     "--load",
-    "--cache-from",
-    "--cache-to",
     "--provenance",
     "--sbom",
-    "--builder",
     "--compress",
-    "--memory",
-    "-m",
-    "--memory-swap",
-    "--cpu-period",
-    "--cpu-quota",
-    "--cpu-shares",
-    "-c",
-    "--cpuset-cpus",
-    "--cpuset-mems",
-    "--isolation",
     "--disable-content-trust",
-    "--iidfile",
-    "--metadata-file",
-    "--attest",
     "--debug",
     "-D",
 ];
 
-/// Flags among those that take a value, which may be a word of its own.
+/// The same with a value, which may be a word of its own.
 const HARMLESS_WITH_VALUE: &[&str] = &[
     "--progress",
     "--cache-from",
@@ -297,7 +280,10 @@ impl Translator<'_> {
                 None => (text.as_str(), None),
             };
             if HARMLESS_FLAGS.contains(&flag) {
-                if value.is_none() && HARMLESS_WITH_VALUE.contains(&flag) {
+                continue;
+            }
+            if HARMLESS_WITH_VALUE.contains(&flag) {
+                if value.is_none() {
                     flags.next();
                 }
                 continue;
